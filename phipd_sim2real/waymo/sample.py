@@ -1,0 +1,56 @@
+"""What a planner sees at one moment, from a drive log or from Waymo's records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from phipd_sim2real.waymo.camera_model import Calibration
+
+PAST_STEPS = 16  # 4 Hz, t = -3.75 ... 0 s
+FUTURE_STEPS = 20  # 4 Hz, t = 0.25 ... 5 s
+STEP_SECONDS = 0.25
+INTENTS = ("unknown", "straight", "left", "right")
+
+
+@dataclass(frozen=True, order=True)
+class SampleKey:
+    """Where a sample comes from.
+
+    Attributes:
+        log: name of the drive log's folder or of the record file.
+        segment: drive of about 20 s; the unit that is resampled in confidence intervals.
+        timestamp_micros: time of the frame within its log, microseconds.
+    """
+
+    log: str
+    segment: str
+    timestamp_micros: int
+
+
+@dataclass(frozen=True, eq=False)
+class PlannerSample:
+    """One moment of driving. The vehicle frame is at t = 0: rear axle, x forward, y left, metres.
+
+    Attributes:
+        key: log, segment and timestamp.
+        images: camera id -> (H, W, 3) uint8 RGB.
+        calibrations: camera id -> calibration of that camera.
+        past: (16, 6) float64 x, y, vx, vy, ax, ay in m, m/s, m/s² at 4 Hz; the last row is t = 0 at (0, 0).
+        intent: index into `INTENTS`.
+        future: (20, 2) float64 x, y in m at t = 0.25 ... 5 s; NaN where not valid.
+        future_valid: (20,) bool, False where the log does not reach.
+        rater_trajectories: rated futures, each (n, 2) m; empty where nobody rated the frame.
+        rater_scores: their scores, 0 to 10.
+    """
+
+    key: SampleKey
+    images: dict[int, np.ndarray]
+    calibrations: dict[int, Calibration]
+    past: np.ndarray
+    intent: int
+    future: np.ndarray
+    future_valid: np.ndarray
+    rater_trajectories: tuple[np.ndarray, ...] = ()
+    rater_scores: tuple[float, ...] = ()
