@@ -1,0 +1,115 @@
+"""Tables and columns of a drive log: Waymo Open Dataset v2 Perception, and our own components in its style.
+
+A log is a folder `COMPONENT/SEGMENT.parquet`. Columns of the official components have the official names and
+types, so that the official v2 reader opens them; components that the official schema lacks follow the pattern.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+SEGMENT = "key.segment_context_name"
+TIMESTAMP = "key.frame_timestamp_micros"
+CAMERA = "key.camera_name"
+OBJECT = "key.laser_object_id"
+SORT_KEYS = (TIMESTAMP, CAMERA, OBJECT)
+
+CLASS_NAMES = {
+    "camera_image": "CameraImageComponent",
+    "camera_calibration": "CameraCalibrationComponent",
+    "vehicle_pose": "VehiclePoseComponent",
+    "stats": "StatsComponent",
+    "lidar_box": "LiDARBoxComponent",
+    "camera_depth": "CameraDepthComponent",
+    "camera_semantics": "CameraSemanticsComponent",
+    "camera_instances": "CameraInstancesComponent",
+    "ego_intent": "EgoIntentComponent",
+}
+"""Component -> class name, as it stands in the brackets of its columns."""
+
+GLOBAL_SHUTTER = 5
+BOX_VEHICLE, BOX_PEDESTRIAN, BOX_SIGN, BOX_CYCLIST = 1, 2, 3, 4
+INTENT_UNKNOWN, INTENT_STRAIGHT, INTENT_LEFT, INTENT_RIGHT = range(4)
+
+_KEY_TYPES = {SEGMENT: pa.string(), TIMESTAMP: pa.int64(), CAMERA: pa.int8(), OBJECT: pa.string()}
+_TRANSFORM = pa.list_(pa.float64(), 16)
+_F64, _F32 = pa.float64(), pa.float32()
+
+
+def column(component: str, field: str) -> str:
+    """Column name of a field: `column("camera_image", "image")` is `[CameraImageComponent].image`."""
+    return f"[{CLASS_NAMES[component]}].{field}"
+
+
+def _xyz(prefix: str, dtype: pa.DataType) -> dict[str, pa.DataType]:
+    return {f"{prefix}.{axis}": dtype for axis in "xyz"}
+
+
+def _schema(component: str, keys: tuple[str, ...], fields: dict[str, pa.DataType]) -> pa.Schema:
+    columns = {key: _KEY_TYPES[key] for key in keys}
+    columns |= {column(component, field): dtype for field, dtype in fields.items()}
+    return pa.schema(columns.items())
+
+
+_FRAME = (SEGMENT, TIMESTAMP)
+_FRAME_CAMERA = (SEGMENT, TIMESTAMP, CAMERA)
+
+SCHEMAS: dict[str, pa.Schema] = {
+    "camera_image": _schema(
+        "camera_image",
+        _FRAME_CAMERA,
+        {"image": pa.binary(), "pose.transform": _TRANSFORM}
+        | _xyz("velocity.linear_velocity", _F32)
+        | _xyz("velocity.angular_velocity", _F64)
+        | {"pose_timestamp": _F64}
+        | {
+            f"rolling_shutter_params.{name}": _F64
+            for name in ("shutter", "camera_trigger_time", "camera_readout_done_time")
+        },
+    ),
+    "camera_calibration": _schema(
+        "camera_calibration",
+        (SEGMENT, CAMERA),
+        {f"intrinsic.{name}": _F64 for name in ("f_u", "f_v", "c_u", "c_v", "k1", "k2", "p1", "p2", "k3")}
+        | {"extrinsic.transform": _TRANSFORM, "width": pa.int32(), "height": pa.int32()}
+        | {"rolling_shutter_direction": pa.int8()},
+    ),
+    "vehicle_pose": _schema("vehicle_pose", _FRAME, {"world_from_vehicle.transform": _TRANSFORM}),
+    "stats": _schema(
+        "stats",
+        _FRAME,
+        {"time_of_day": pa.string(), "location": pa.string(), "weather": pa.string()}
+        | {
+            f"{sensor}_object_counts.{name}": pa.list_(dtype)
+            for sensor in ("lidar", "camera")
+            for name, dtype in (("types", pa.int8()), ("counts", pa.int32()))
+        },
+    ),
+    "lidar_box": _schema(
+        "lidar_box",
+        (SEGMENT, TIMESTAMP, OBJECT),
+        _xyz("box.center", _F64)
+        | _xyz("box.size", _F64)
+        | {"box.heading": _F64, "type": pa.int8()}
+        | {"num_lidar_points_in_box": pa.int64(), "num_top_lidar_points_in_box": pa.int64()}
+        | _xyz("speed", _F64)
+        | _xyz("acceleration", _F64)
+        | {f"difficulty_level.{task}": pa.int8() for task in ("detection", "tracking")},
+    ),
+    "camera_depth": _schema("camera_depth", _FRAME_CAMERA, {"image": pa.binary(), "metres_per_unit": _F64}),
+    "camera_semantics": _schema("camera_semantics", _FRAME_CAMERA, {"image": pa.binary()}),
+    "camera_instances": _schema("camera_instances", _FRAME_CAMERA, {"image": pa.binary()}),
+    "ego_intent": _schema("ego_intent", _FRAME, {"intent": pa.int8()}),
+}
+"""Arrow schema of every component. Boxes are in the vehicle frame; instances hold `actor id & 0xffff`."""
+
+_OPTIONAL = {
+    "stats": ("lidar_object_counts.", "camera_object_counts."),
+    "lidar_box": ("speed.", "acceleration.", "difficulty_level."),
+}
+
+
+def optional_columns(component: str) -> frozenset[str]:
+    """Columns that a row may leave out; they are null then, as in the official schema."""
+    prefixes = tuple(column(component, field) for field in _OPTIONAL.get(component, ()))
+    return frozenset(name for name in SCHEMAS[component].names if prefixes and name.startswith(prefixes))
