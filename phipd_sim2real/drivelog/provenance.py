@@ -21,7 +21,7 @@ class Provenance(Settings):
     """Everything needed to make a log again, and what its pictures are. No times, no absolute paths."""
 
     domain: str
-    """`carla`, `carla-protocol simulator`, `waymo` or `enhanced`: what is rendered never passes for recorded."""
+    """`carla`, `carla-protocol simulator`, `waymo` or `enhanced`: nothing rendered passes for recorded."""
 
     source_domain: str | None = None
     """Domain of the log that this one was made from."""

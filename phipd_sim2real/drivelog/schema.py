@@ -1,7 +1,7 @@
 """Tables and columns of a drive log: Waymo Open Dataset v2 Perception, and our own components in its style.
 
 A log is a folder `COMPONENT/SEGMENT.parquet`. Columns of the official components have the official names and
-types, so that the official v2 reader opens them; components that the official schema lacks follow the pattern.
+types, so that the official v2 reader opens them; components that it lacks follow the pattern.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +19,7 @@ from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import atomic_path, sha256_file
 
 ROWS_PER_GROUP = 64
-"""Rows held in memory per table; also the parquet row group, so that memory stays small for large pictures."""
+"""Rows of a table held in memory, and of a parquet row group: large pictures must not pile up."""
 
 
 class SegmentWriter:
@@ -80,12 +79,8 @@ class SegmentWriter:
             ValueError: unknown component or column, or a required column is missing.
         """
         self._check(component, row)
-        if component not in self._writers:
-            self._open(component)
-        values = {
-            name: value.ravel().tolist() if isinstance(value, np.ndarray) else value
-            for name, value in row.items()
-        }
+        self.declare(component)
+        values = {name: _plain(value) for name, value in row.items()}
         self._pending[component].append(values | {SEGMENT: self._segment})
         self._rows[component] += 1
         if len(self._pending[component]) == ROWS_PER_GROUP:
@@ -98,7 +93,10 @@ class SegmentWriter:
         self._temporary(component).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, self._temporary(component))
 
-    def _open(self, component: str) -> None:
+    def declare(self, component: str) -> None:
+        """Makes a table exist even if no row follows, such as the boxes of an empty street."""
+        if component in self._writers:
+            return
         temporary = self._temporary(component)
         temporary.parent.mkdir(parents=True, exist_ok=True)
         self._rows[component] = 0
@@ -130,9 +128,11 @@ class SegmentWriter:
             with atomic_path(final) as temporary:
                 self._temporary(component).replace(temporary)
             sha256[component] = sha256_file(final)
-        write_completion(
-            self._root, Completion(self._segment, self._config_hash, dict(sorted(self._rows.items())), sha256)
-        )
+        write_completion(self._root, Completion(self._segment, self._config_hash, self._rows, sha256))
 
     def _temporary(self, component: str) -> Path:
-        return self._root / component / f".{self._segment}.parquet.{os.getpid()}.part"
+        return self._root / component / f".{self._segment}.parquet.part"
+
+
+def _plain(value: Any) -> Any:
+    return value.ravel().tolist() if isinstance(value, np.ndarray) else value
