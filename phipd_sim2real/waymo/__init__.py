@@ -1,7 +1,7 @@
 """Waymo Open Dataset files: TFRecords, Perception frames, end-to-end driving records and the camera model."""
 
 from phipd_sim2real.waymo.camera_model import CAMERA_NAMES, Calibration, inside_picture, project
-from phipd_sim2real.waymo.e2e import e2e_samples, write_e2e
+from phipd_sim2real.waymo.e2e import drivelog_jpegs, e2e_samples, write_e2e
 from phipd_sim2real.waymo.perception import perception_segments
 from phipd_sim2real.waymo.sample import PlannerSample, SampleKey
 from phipd_sim2real.waymo.tfrecord import RecordError, read_records, write_records
@@ -12,6 +12,7 @@ __all__ = [
     "PlannerSample",
     "RecordError",
     "SampleKey",
+    "drivelog_jpegs",
     "e2e_samples",
     "inside_picture",
     "perception_segments",

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +18,6 @@ from phipd_sim2real.errors import UsageError
 from phipd_sim2real.waymo.protos import (
     decode,
     e2e_protos,
-    encode_jpegs,
     log_name,
     parse,
     read_calibrations,
@@ -27,6 +27,9 @@ from phipd_sim2real.waymo.protos import (
 )
 from phipd_sim2real.waymo.sample import FUTURE_STEPS, PAST_STEPS, PlannerSample, SampleKey
 from phipd_sim2real.waymo.tfrecord import read_records, write_records
+
+if TYPE_CHECKING:
+    from phipd_sim2real.drivelog import DriveLog
 
 MICROS_PER_INDEX = 100_000
 POSITION_FIELDS = ("pos_x", "pos_y")
@@ -72,17 +75,35 @@ def write_e2e(
     Args:
         path: the file; the log's name is its name up to `.tfrecord`.
         samples: written in the order given.
-        jpegs: sample -> camera id -> JPEG bytes to store unchanged; None encodes `sample.images`.
+        jpegs: sample -> camera id -> JPEG bytes to store unchanged, as `drivelog_jpegs` gives them; None
+            encodes `sample.images`.
         quality: of that encoding, 1 to 100.
 
     Returns:
         The number of records.
     """
-    encoded = jpegs or (lambda sample: encode_jpegs(sample, quality))
+    encoded = jpegs or (lambda sample: _encode_images(sample, quality))
     frame_class, segments = e2e_protos().E2EDFrame, dict[str, str]()
     return write_records(
         path, (_payload(frame_class(), sample, encoded(sample), segments) for sample in samples)
     )
+
+
+def drivelog_jpegs(log: DriveLog) -> JpegSource:
+    """The stored JPEG bytes behind samples of a drive log: for the cameras that a sample has, unchanged."""
+    from phipd_sim2real.drivelog import CAMERA, TIMESTAMP, column
+
+    @lru_cache(maxsize=1)  # samples come segment by segment
+    def stored(segment: str) -> dict[tuple[int, int], bytes]:
+        table = log.table("camera_image", segment, columns=[column("camera_image", "image")])
+        keys = zip(table[TIMESTAMP], table[CAMERA], strict=True)
+        return dict(zip(keys, table[column("camera_image", "image")], strict=True))
+
+    def jpegs(sample: PlannerSample) -> dict[int, bytes]:
+        rows = stored(sample.key.segment)
+        return {camera: rows[sample.key.timestamp_micros, camera] for camera in sample.images}
+
+    return jpegs
 
 
 def _samples(
@@ -164,6 +185,12 @@ def _payload(
     for trajectory, score in zip(sample.rater_trajectories, sample.rater_scores, strict=True):
         _extend(frame.preference_trajectories.add(preference_score=score), trajectory)
     return frame.SerializeToString(deterministic=True)
+
+
+def _encode_images(sample: PlannerSample, quality: int) -> dict[int, bytes]:
+    from phipd_sim2real.drivelog import encode_jpeg
+
+    return {camera: encode_jpeg(picture, quality) for camera, picture in sample.images.items()}
 
 
 def _segment_name(position: int, segment: str) -> str:

@@ -12,7 +12,6 @@ import numpy as np
 
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.waymo.camera_model import Calibration
-from phipd_sim2real.waymo.sample import PlannerSample
 
 GLOBAL_SHUTTER = 5
 
@@ -132,22 +131,12 @@ def decode(jpegs: Mapping[int, bytes], cameras: Iterable[int] | None, origin: st
 
 
 def _decode_jpeg(data: bytes, origin: str) -> np.ndarray:
-    import cv2
+    from phipd_sim2real.drivelog import decode_jpeg
 
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    if picture is None:
-        raise UsageError(f"{origin}: the picture's {len(data)} bytes are not a JPEG that can be decoded.")
-    return picture
-
-
-def encode_jpegs(sample: PlannerSample, quality: int) -> dict[int, bytes]:
-    """A sample's pictures as JPEG."""
-    import cv2
-
-    return {
-        camera: cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-        for camera, picture in sample.images.items()
-    }
+    try:
+        return decode_jpeg(data)
+    except ValueError as error:
+        raise UsageError(f"{origin}: {error}") from error
 
 
 def _import(name: str) -> ModuleType:

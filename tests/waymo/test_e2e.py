@@ -3,8 +3,26 @@
 import numpy as np
 import pytest
 
+from phipd_sim2real.drivelog import (
+    CAMERA,
+    SCHEMAS,
+    SEGMENT,
+    TIMESTAMP,
+    DriveLog,
+    Provenance,
+    SegmentWriter,
+    column,
+    write_provenance,
+)
 from phipd_sim2real.errors import UsageError
-from phipd_sim2real.waymo import Calibration, PlannerSample, SampleKey, e2e_samples, write_e2e
+from phipd_sim2real.waymo import (
+    Calibration,
+    PlannerSample,
+    SampleKey,
+    drivelog_jpegs,
+    e2e_samples,
+    write_e2e,
+)
 from phipd_sim2real.waymo.tfrecord import read_records, write_records
 
 protos = pytest.importorskip(
@@ -168,5 +186,30 @@ def test_bad_sources_are_refused_with_a_sentence(tmp_path):
 
 def test_a_picture_that_is_no_jpeg_is_named(tmp_path):
     write_e2e(tmp_path / "x.tfrecord", [sample()], jpegs=lambda _: {1: b"not a picture"})
-    with pytest.raises(UsageError, match="record 0, camera 1: the picture's 13 bytes"):
+    with pytest.raises(UsageError, match="record 0, camera 1: 13 bytes are not"):
         list(e2e_samples(tmp_path))
+
+
+def test_pictures_of_a_drive_log_pass_through_unchanged(tmp_path):
+    log = write_log(tmp_path / "log", JPEGS)
+    written = sample(segment="only", micros=500_000)
+    write_e2e(tmp_path / "target.tfrecord", [written], jpegs=drivelog_jpegs(log))
+    (read,) = e2e_samples(tmp_path / "target.tfrecord")
+    assert_equal(read, written)
+
+
+def write_log(root, jpegs):
+    """A drive log of one frame at 0.5 s."""
+    config_hash = "0" * 64
+    provenance = Provenance(domain="test", config={}, config_hash=config_hash, seed=0)
+    write_provenance(root, provenance)
+    with SegmentWriter(root, "only", config_hash) as writer:
+        for camera, data in jpegs.items():
+            row = {name: 0 for name in SCHEMAS["camera_image"].names}
+            row |= {SEGMENT: "only", TIMESTAMP: 500_000, CAMERA: camera}
+            row |= {
+                column("camera_image", "image"): data,
+                column("camera_image", "pose.transform"): np.eye(4).ravel(),
+            }
+            writer.append("camera_image", row)
+    return DriveLog(root)
