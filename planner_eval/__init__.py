@@ -1,0 +1,5 @@
+"""Planners trained and scored on driving logs: samples, planner, baselines, metrics, intervals, report."""
+
+from planner_eval.rfs import rater_feedback_score
+
+__all__ = ["rater_feedback_score"]

@@ -1,0 +1,187 @@
+"""The camera planner: a vision backbone, ego history and intent to 20 waypoints.
+
+Each waypoint is a query that knows how far the vehicle gets by then at its present speed, and looks for the
+road there: picture tokens carry the viewing rays of their cameras. The network's output is what to add to the
+path of constant velocity, in units of the training set's spread.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import AutoBackbone, AutoConfig
+
+from phipd_sim2real.errors import UsageError
+from phipd_sim2real.files import atomic_path, write_json
+from phipd_sim2real.waymo import PlannerSample
+from planner_eval.config import PlannerSettings
+from planner_eval.plans import TIMES_S, Plans
+from planner_eval.rfs import WAYPOINTS
+from planner_eval.tensors import RAY_FEATURES, SampleArrays, as_arrays
+
+IMAGE_MEAN = (0.485, 0.456, 0.406)
+IMAGE_STD = (0.229, 0.224, 0.225)
+PAST_SCALE = (20.0, 5.0, 10.0, 3.0, 3.0, 3.0)
+"""Typical x, y, vx, vy, ax, ay in m, m/s, m/s²; only brings inputs near one."""
+
+REACH_WAVELENGTHS_M = (200.0, 100.0, 50.0, 25.0)
+INTENTS = 4
+
+
+class CameraPlanner(nn.Module):
+    """Plans K trajectories from pictures, past and intent.
+
+    Attributes:
+        settings: sizes and the backbone's configuration.
+        history: whether the past path is used after training; the present speed always is.
+    """
+
+    def __init__(self, settings: PlannerSettings, history: bool = True) -> None:
+        super().__init__()
+        self.settings, self.history = settings, history
+        width = settings.width
+        self.backbone = _backbone(settings)
+        self.image_tokens = nn.Linear(self.backbone.num_features[-1], width)
+        self.ray_tokens = _mlp(RAY_FEATURES, width)
+        self.history_token = _mlp(16 * 6, width)
+        self.no_history = nn.Parameter(torch.zeros(width))
+        self.intent_token = nn.Embedding(INTENTS, width)
+        self.waypoint_queries = nn.Parameter(0.02 * torch.randn(settings.proposals, WAYPOINTS, width))
+        self.reach_queries = _mlp(2 * len(REACH_WAVELENGTHS_M) + 2, width)
+        layer = nn.TransformerDecoderLayer(
+            width,
+            settings.heads,
+            2 * width,
+            dropout=0.0,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
+        )
+        self.decoder = nn.TransformerDecoder(layer, settings.layers, norm=nn.LayerNorm(width))
+        self.waypoint_head = nn.Linear(width, 2)
+        self.proposal_head = nn.Linear(width, 1)
+        self.register_buffer("residual_scale", torch.ones(WAYPOINTS, 2))
+        self.register_buffer("image_mean", torch.tensor(IMAGE_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("image_std", torch.tensor(IMAGE_STD).view(3, 1, 1), persistent=False)
+        self.register_buffer("past_scale", torch.tensor(PAST_SCALE), persistent=False)
+        self.register_buffer("times", torch.tensor(TIMES_S, dtype=torch.float32), persistent=False)
+
+    def forward(
+        self, images: Tensor, rays: Tensor, past: Tensor, intent: Tensor, use_history: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Plans a batch.
+
+        Args:
+            images: (N, C, 3, H, W) uint8.
+            rays: (N, C, 9, h, w) float32.
+            past: (N, 16, 6) float32.
+            intent: (N,) int64.
+            use_history: (N,) bool; False hides all of the past but the present speed.
+
+        Returns:
+            trajectories: (N, K, 20, 2) float32 metres, vehicle frame at t = 0.
+            logits: (N, K) float32 of the proposals.
+        """
+        count, proposals = len(images), self.settings.proposals
+        history = self.history_token((past / self.past_scale).flatten(1))
+        history = torch.where(use_history[:, None], history, self.no_history.to(history.dtype))
+        ego = torch.stack([history, self.intent_token(intent).to(history.dtype)], dim=1)
+        memory = torch.cat([self._see(images, rays), ego], dim=1)
+        velocity = past[:, -1, 2:4]
+        reach = self.reach_queries(self._reach_features(velocity.norm(dim=-1)))
+        queries = (self.waypoint_queries + reach[:, None]).flatten(1, 2)
+        decoded = self.decoder(queries, memory).view(count, proposals, WAYPOINTS, -1).float()
+        residual = self.waypoint_head.float()(decoded) * self.residual_scale
+        constant_velocity = velocity[:, None] * self.times[:, None]
+        return constant_velocity[:, None] + residual, self.proposal_head(decoded.mean(dim=2))[..., 0].float()
+
+    def _see(self, images: Tensor, rays: Tensor) -> Tensor:
+        """(N, C * cells, width) tokens of all cameras."""
+        count = len(images)
+        pixels = (images.flatten(0, 1).float() / 255 - self.image_mean) / self.image_std
+        cells = self.backbone(pixels).feature_maps[-1]
+        rays = nn.functional.interpolate(
+            rays.flatten(0, 1), cells.shape[-2:], mode="bilinear", align_corners=False
+        )
+        tokens = self.image_tokens(cells.flatten(2).mT) + self.ray_tokens(rays.flatten(2).mT)
+        return tokens.reshape(count, -1, tokens.shape[-1])
+
+    def _reach_features(self, speed: Tensor) -> Tensor:
+        """(N, 20, 10): how far each waypoint lies ahead at constant speed, as waves and as a number."""
+        reach = speed[:, None] * self.times
+        waves = reach[..., None] * (2 * torch.pi / reach.new_tensor(REACH_WAVELENGTHS_M))
+        plain = torch.stack([reach / 50, (speed / 10)[:, None].expand_as(reach)], dim=-1)
+        return torch.cat([waves.sin(), waves.cos(), plain], dim=-1)
+
+    @torch.no_grad()
+    def plan(self, samples: Sequence[PlannerSample]) -> Plans:
+        """Plans for each sample, in order.
+
+        Raises:
+            ValueError: a sample lacks a camera that the planner needs.
+        """
+        return self.plan_arrays(as_arrays(samples, self.settings))
+
+    @torch.no_grad()
+    def plan_arrays(self, arrays: SampleArrays) -> Plans:
+        """Like `plan`, for samples that are gathered already."""
+        self.eval()
+        device = self.residual_scale.device
+        inputs = [
+            torch.from_numpy(x).to(device) for x in (arrays.images, arrays.rays, arrays.past, arrays.intent)
+        ]
+        use_history = torch.full((len(arrays),), self.history, device=device)
+        trajectories, logits = self(*inputs, use_history)
+        probabilities = logits.double().softmax(dim=-1)
+        return Plans(trajectories.double().cpu().numpy(), probabilities.cpu().numpy())
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Writes `model.safetensors` and, last, `config.json`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        state = {name: value.contiguous() for name, value in self.state_dict().items()}
+        with atomic_path(folder / "model.safetensors") as temporary:
+            save_file(state, temporary)
+        resolved = {"backbone": self.backbone.config.to_diff_dict(), "backbone_weights": None}
+        settings = self.settings.model_copy(update=resolved).model_dump(mode="json")
+        write_json(folder / "config.json", {"settings": settings, "history": self.history})
+
+    @classmethod
+    def from_pretrained(cls, folder: Path, device: str = "cpu") -> CameraPlanner:
+        """Reads what `save_pretrained` wrote.
+
+        Raises:
+            UsageError: the folder holds no planner.
+        """
+        if not (folder / "config.json").is_file():
+            raise UsageError(
+                f"{folder} holds no planner (config.json is absent); train one with phipd train-planner."
+            )
+        config = json.loads((folder / "config.json").read_text())
+        planner = cls(PlannerSettings.model_validate(config["settings"]), history=config["history"])
+        planner.load_state_dict(load_file(folder / "model.safetensors"))
+        return planner.to(device).eval()
+
+
+def residual_spread(past: np.ndarray, future: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """(20, 2) float32 metres: root mean square of what happened beyond constant velocity, at least 0.1 m."""
+    residual = future - past[:, -1, None, 2:4] * TIMES_S[None, :, None]
+    counted = np.maximum(valid.sum(axis=0), 1)[:, None]
+    spread = np.sqrt((np.where(valid[..., None], residual, 0.0) ** 2).sum(axis=0) / counted)
+    return np.maximum(spread, 0.1).astype(np.float32)
+
+
+def _backbone(settings: PlannerSettings) -> nn.Module:
+    if settings.backbone_weights is not None:
+        return AutoBackbone.from_pretrained(settings.backbone_weights)
+    arguments = {key: value for key, value in settings.backbone.items() if key != "model_type"}
+    return AutoBackbone.from_config(AutoConfig.for_model(settings.backbone["model_type"], **arguments))
+
+
+def _mlp(inputs: int, width: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, width), nn.GELU(), nn.Linear(width, width))

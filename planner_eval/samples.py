@@ -1,0 +1,123 @@
+"""Planner samples from a drive log: pictures, calibration, past, intent and what happened next."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from phipd_sim2real.drivelog import CAMERA, TIMESTAMP, DriveLog, column, decode_jpeg
+from phipd_sim2real.errors import UsageError
+from phipd_sim2real.geometry import ego_states
+from phipd_sim2real.waymo import Calibration, PlannerSample, SampleKey
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+INTRINSIC_NAMES = ("f_u", "f_v", "c_u", "c_v", "k1", "k2", "p1", "p2", "k3")
+INTENT_UNKNOWN = 0
+
+
+@dataclass(frozen=True)
+class SampleFailure:
+    """A frame that is no sample.
+
+    Attributes:
+        key: its log, segment and timestamp.
+        reason: "decode_error", "missing_camera" or "missing_past".
+    """
+
+    key: SampleKey
+    reason: str
+
+
+def samples_from_log(
+    log: DriveLog, cameras: Sequence[int] = (1,), only: Collection[SampleKey] | None = None
+) -> Iterator[PlannerSample | SampleFailure]:
+    """Yields every frame of a log that has pictures, segment by segment in time order.
+
+    Args:
+        log: the drive log.
+        cameras: camera ids to decode; a frame without all of them is a failure.
+        only: keys to which the samples are limited; None takes all.
+
+    Raises:
+        UsageError: the log has no complete segment.
+    """
+    if not log.segments:
+        raise UsageError(f"{log.root} has no complete segment; run `phipd capture` on it to the end.")
+    wanted = None if only is None else {key.segment for key in only}
+    for segment in log.segments:
+        if wanted is None or segment in wanted:
+            yield from _segment_samples(log, segment, cameras, only)
+
+
+def count_frames(log: DriveLog) -> int:
+    """Number of frames with pictures, for progress."""
+    return sum(
+        log.table("camera_image", segment, columns=())[TIMESTAMP].nunique() for segment in log.segments
+    )
+
+
+def _segment_samples(
+    log: DriveLog, segment: str, cameras: Sequence[int], only: Collection[SampleKey] | None
+) -> Iterator[PlannerSample | SampleFailure]:
+    calibrations = _calibrations(log, segment)
+    intents = _intents(log, segment)
+    poses = log.table("vehicle_pose", segment)
+    times_s = poses[TIMESTAMP].to_numpy() * 1e-6
+    transforms = np.stack(poses[column("vehicle_pose", "world_from_vehicle.transform")]).astype(np.float64)
+    images = log.table("camera_image", segment, [column("camera_image", "image")])
+    for timestamp, rows in images.groupby(TIMESTAMP, sort=True):
+        key = SampleKey(log.root.name, segment, int(timestamp))
+        if only is not None and key not in only:
+            continue
+        try:
+            states = ego_states(times_s, transforms.reshape(-1, 4, 4), key.timestamp_micros * 1e-6)
+        except ValueError:
+            yield SampleFailure(key, "missing_past")
+            continue
+        pictures = _pictures(rows, cameras)
+        if isinstance(pictures, str):
+            yield SampleFailure(key, pictures)
+            continue
+        intent = intents.get(key.timestamp_micros, INTENT_UNKNOWN)
+        used = {camera: calibrations[camera] for camera in cameras}
+        yield PlannerSample(key, pictures, used, states.past, intent, states.future, states.future_valid)
+
+
+def _pictures(rows: pd.DataFrame, cameras: Sequence[int]) -> dict[int, np.ndarray] | str:
+    """Decoded pictures of one frame, or the reason why they are not there."""
+    encoded = dict(zip(rows[CAMERA], rows[column("camera_image", "image")], strict=True))
+    if not set(cameras) <= set(encoded):
+        return "missing_camera"
+    try:
+        return {camera: decode_jpeg(encoded[camera]) for camera in cameras}
+    except ValueError:
+        return "decode_error"
+
+
+def _calibrations(log: DriveLog, segment: str) -> dict[int, Calibration]:
+    table = log.table("camera_calibration", segment)
+    names = [column("camera_calibration", f"intrinsic.{name}") for name in INTRINSIC_NAMES]
+    return {
+        int(row[CAMERA]): Calibration(
+            intrinsic=row[names].to_numpy(dtype=np.float64),
+            extrinsic=np.asarray(row[column("camera_calibration", "extrinsic.transform")], float).reshape(
+                4, 4
+            ),
+            width=int(row[column("camera_calibration", "width")]),
+            height=int(row[column("camera_calibration", "height")]),
+        )
+        for _, row in table.iterrows()
+    }
+
+
+def _intents(log: DriveLog, segment: str) -> dict[int, int]:
+    """Timestamp -> intent; empty where the log has none, as Waymo Perception."""
+    if "ego_intent" not in log.components(segment):
+        return {}
+    table = log.table("ego_intent", segment)
+    return dict(zip(table[TIMESTAMP].tolist(), table[column("ego_intent", "intent")].tolist(), strict=True))

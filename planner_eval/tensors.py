@@ -1,0 +1,131 @@
+"""Samples as arrays of the planner's input size: each picture is resized once and kept as uint8."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from phipd_sim2real.waymo import Calibration, PlannerSample
+from planner_eval.config import PlannerSettings
+
+RAY_FEATURES = 9
+RAY_GRID = (6, 10)
+"""Rows and columns of the grid of viewing rays, from which those of the backbone's cells are interpolated."""
+
+LEFT, RIGHT = 2, 3
+
+
+@dataclass(frozen=True, eq=False)
+class SampleArrays:
+    """N samples for C cameras.
+
+    Attributes:
+        images: (N, C, 3, H, W) uint8 RGB.
+        rays: (N, C, 9, 6, 10) float32, see `ray_features`.
+        past: (N, 16, 6) float32 m, m/s, m/s², vehicle frame at t = 0, 4 Hz.
+        intent: (N,) int64 0 unknown, 1 straight, 2 left, 3 right.
+        future: (N, 20, 2) float32 m; 0 where not valid.
+        future_valid: (N, 20) bool.
+    """
+
+    images: NDArray[np.uint8]
+    rays: NDArray[np.float32]
+    past: NDArray[np.float32]
+    intent: NDArray[np.int64]
+    future: NDArray[np.float32]
+    future_valid: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, index: NDArray[np.int64]) -> SampleArrays:
+        """The samples of the given indices, copied."""
+        return SampleArrays(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+
+    def mirrored(self, chosen: NDArray[np.bool_]) -> SampleArrays:
+        """Mirrors the (N,) chosen samples left to right: pictures, cameras, path and intent."""
+        pick = chosen.reshape(-1, 1, 1)
+        swapped = np.select([self.intent == LEFT, self.intent == RIGHT], [RIGHT, LEFT], self.intent)
+        flip_rays = self.rays[..., ::-1] * RAY_MIRROR
+        return SampleArrays(
+            images=np.where(pick[..., None, None], self.images[..., ::-1], self.images),
+            rays=np.where(pick[..., None, None], flip_rays, self.rays),
+            past=np.where(pick, self.past * PAST_MIRROR, self.past),
+            intent=np.where(chosen, swapped, self.intent),
+            future=np.where(pick, self.future * FUTURE_MIRROR, self.future),
+            future_valid=self.future_valid,
+        )
+
+
+PAST_MIRROR = np.array([1, -1] * 3, dtype=np.float32)
+FUTURE_MIRROR = np.array([1, -1], dtype=np.float32)
+RAY_MIRROR = np.array([1, -1, 1, 1, -1, 1, 1, -1, 1], dtype=np.float32)[:, None, None]
+
+
+def as_arrays(samples: Iterable[PlannerSample], settings: PlannerSettings) -> SampleArrays:
+    """Gathers samples; their full-size pictures are let go one by one.
+
+    Raises:
+        ValueError: a sample lacks a camera that the planner needs, or there is no sample.
+    """
+    rows = [_row(sample, settings) for sample in samples]
+    if not rows:
+        raise ValueError("There are no samples to gather; give at least one.")
+    return SampleArrays(*(np.stack(column) for column in zip(*rows, strict=True)))
+
+
+def ray_features(calibration: Calibration, crop: tuple[float, float]) -> NDArray[np.float32]:
+    """Where a camera's pixels look, on a coarse grid, so that tokens know geometry and not only pixels.
+
+    Args:
+        calibration: its pinhole part is used; the lens distortion is far below a grid cell.
+        crop: first and last row that the planner sees, as shares of the height.
+
+    Returns:
+        (9, 6, 10) float32 in the vehicle frame: unit ray xyz, camera position xyz in units of 2 m, the point
+        where the ray meets the plane z = 0 as asinh(x / 10) and asinh(y / 5), and 1 below the horizon, else 0.
+    """
+    f_u, f_v, c_u, c_v = calibration.intrinsic[:4]
+    rows, columns = RAY_GRID
+    u = (np.arange(columns) + 0.5) / columns * calibration.width
+    v = (crop[0] + (np.arange(rows) + 0.5) / rows * (crop[1] - crop[0])) * calibration.height
+    right, down = np.meshgrid((u - c_u) / f_u, (v - c_v) / f_v)
+    rays = np.stack([np.ones_like(right), -right, -down], axis=-1) @ calibration.extrinsic[:3, :3].T
+    rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
+    position = np.broadcast_to(calibration.extrinsic[:3, 3], rays.shape)
+    below = rays[..., 2] < -0.01
+    reach = np.where(below, position[..., 2] / np.where(below, -rays[..., 2], 1.0), 0.0)
+    ground = position[..., :2] + reach[..., None] * rays[..., :2]
+    ground = np.where(below[..., None], np.arcsinh(ground / (10.0, 5.0)), 0.0)
+    features = np.concatenate([rays, 0.5 * position, ground, below[..., None]], axis=-1)
+    return features.transpose(2, 0, 1).astype(np.float32)
+
+
+def _row(sample: PlannerSample, settings: PlannerSettings) -> tuple[np.ndarray, ...]:
+    missing = [camera for camera in settings.cameras if camera not in sample.images]
+    if missing:
+        raise ValueError(
+            f"Sample {sample.key} has no picture of camera {missing}; it has {list(sample.images)}."
+        )
+    images = [_seen(sample.images[camera], settings) for camera in settings.cameras]
+    rays = [ray_features(sample.calibrations[camera], settings.crop) for camera in settings.cameras]
+    future = np.where(sample.future_valid[:, None], sample.future, 0.0)
+    return (
+        np.stack(images),
+        np.stack(rays),
+        sample.past.astype(np.float32),
+        np.int64(sample.intent),
+        future.astype(np.float32),
+        sample.future_valid,
+    )
+
+
+def _seen(image: NDArray[np.uint8], settings: PlannerSettings) -> NDArray[np.uint8]:
+    """(3, H, W): the planner's rows of a picture at the planner's size."""
+    top, bottom = (round(share * len(image)) for share in settings.crop)
+    size = (settings.image_width, settings.image_height)
+    return cv2.resize(image[top:bottom], size, interpolation=cv2.INTER_AREA).transpose(2, 0, 1)
