@@ -1,0 +1,114 @@
+"""Structure of an enhanced picture against its source: measures that need no weights.
+
+All take (H, W, 3) uint8 RGB pictures of equal size and work on gamma-coded luminance (Rec. 601).
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from phipd_sim2real.quality.measurement import Measurement
+
+CANNY_THRESHOLDS = (100, 200)  # of the L2 gradient of a 3x3 Sobel, luminance 0 to 255
+BLUR_SIGMA_PX = 2.0
+SSIM_SIGMA_PX, SSIM_WINDOW_PX = 1.5, 11
+SSIM_C1, SSIM_C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+ROAD_LINES = 24  # CityObjectLabel of CARLA 0.9.16
+LANE_TOLERANCE_PX = 2
+FEWEST_LANE_EDGES = 20
+
+
+def phase_coherence(source: np.ndarray, output: np.ndarray, below: float) -> Measurement:
+    """Agreement of Fourier phases at low frequencies: 1 where all structure is in place, 0 where none is.
+
+    Sum of |S(k)| cos(φ_out(k) − φ_src(k)) over sum of |S(k)|, for 0 < |k| < `below`.
+
+    Args:
+        source: picture before.
+        output: picture after.
+        below: cycles per pixel, at most 0.5.
+    """
+    spectrum_source, spectrum_output = np.fft.fft2(_luminance(source)), np.fft.fft2(_luminance(output))
+    height, width = source.shape[:2]
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
+    band = (frequency > 0) & (frequency < below)
+    magnitude = np.abs(spectrum_source[band])
+    turn = np.angle(spectrum_output[band]) - np.angle(spectrum_source[band])
+    name = f"phase_coherence@{below:.3g}"
+    if not magnitude.sum() > 0:
+        return _absent(name, "the source is flat")
+    return _present(name, float((magnitude * np.cos(turn)).sum() / magnitude.sum()))
+
+
+def blur_ssim(source: np.ndarray, output: np.ndarray, sigma_px: float = BLUR_SIGMA_PX) -> Measurement:
+    """Structural similarity after an equal Gaussian blur of both: layout and shading, without fine texture.
+
+    SSIM of Wang et al. (2004): Gaussian window of 11 px, σ = 1.5 px; borders are mirrored.
+    """
+    x, y = (cv2.GaussianBlur(_luminance(picture), (0, 0), sigma_px) for picture in (source, output))
+    mean_x, mean_y = _window(x), _window(y)
+    variance_x, variance_y = _window(x * x) - mean_x**2, _window(y * y) - mean_y**2
+    covariance = _window(x * y) - mean_x * mean_y
+    luminance = (2 * mean_x * mean_y + SSIM_C1) / (mean_x**2 + mean_y**2 + SSIM_C1)
+    structure = (2 * covariance + SSIM_C2) / (variance_x + variance_y + SSIM_C2)
+    return _present("blur_ssim", float((luminance * structure).mean()))
+
+
+def canny_f1(source: np.ndarray, output: np.ndarray) -> Measurement:
+    """F1 of edge pixels found again within 1 px (the 8 neighbours)."""
+    edges_source, edges_output = _edges(source), _edges(output)
+    if not edges_source.any():
+        return _absent("canny_f1", "the source has no edges")
+    if not edges_output.any():
+        return _present("canny_f1", 0.0)
+    recall = _grown(edges_output, 1)[edges_source].mean()
+    precision = _grown(edges_source, 1)[edges_output].mean()
+    return _present("canny_f1", float(2 * precision * recall / max(precision + recall, np.finfo(float).tiny)))
+
+
+def lane_edge_recall(source: np.ndarray, output: np.ndarray, semantics: np.ndarray | None) -> Measurement:
+    """Share of the source's edges on lane paint that the output has within 2 px.
+
+    Args:
+        source: picture before.
+        output: picture after.
+        semantics: (H, W) uint8 CARLA labels; paint is `ROAD_LINES`, grown by 1 px to hold its own border.
+            None where there are none.
+    """
+    if semantics is None:
+        return _absent("lane_edge_recall", "no semantic labels")
+    paint = _edges(source) & _grown(semantics == ROAD_LINES, 1)
+    if paint.sum() < FEWEST_LANE_EDGES:
+        return _absent("lane_edge_recall", f"fewer than {FEWEST_LANE_EDGES} px of lane edges in view")
+    found = _grown(_edges(output), LANE_TOLERANCE_PX)
+    return _present("lane_edge_recall", float(found[paint].mean()))
+
+
+def _luminance(picture: np.ndarray) -> np.ndarray:
+    """(H, W) float64, 0 to 255."""
+    return picture.astype(np.float64) @ (0.299, 0.587, 0.114)
+
+
+def _edges(picture: np.ndarray) -> np.ndarray:
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    return cv2.Canny(grey, *CANNY_THRESHOLDS, L2gradient=True) > 0
+
+
+def _grown(mask: np.ndarray, radius_px: int) -> np.ndarray:
+    """The mask and all within `radius_px` of it, along rows, columns and diagonals."""
+    side = 2 * radius_px + 1
+    return cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+
+
+def _window(values: np.ndarray) -> np.ndarray:
+    """Gaussian mean around every pixel."""
+    return cv2.GaussianBlur(values, (SSIM_WINDOW_PX, SSIM_WINDOW_PX), SSIM_SIGMA_PX)
+
+
+def _present(name: str, value: float) -> Measurement:
+    return Measurement(name, value, valid=True, unit="1", better="higher")
+
+
+def _absent(name: str, reason: str) -> Measurement:
+    return Measurement(name, float("nan"), valid=False, unit="1", better="higher", reason=reason)
