@@ -33,7 +33,8 @@ class CircuitShape:
 
     Attributes:
         length: metres along the reference line.
-        swing: root mean square of the heading's swing about a plain circle, radians.
+        oval: how far the heading runs ahead of and behind a circle's twice a lap, radians; 0 is round.
+        swing: root mean square of the heading's swing about that, radians.
         wavelengths: shortest and longest swing, metres.
         straightness: curvature (1/m) below which a bend is pulled straight.
         tightest: curvature (1/m) that no bend exceeds before closing, which may add a little.
@@ -41,6 +42,7 @@ class CircuitShape:
     """
 
     length: float
+    oval: float
     swing: float
     wavelengths: tuple[float, float]
     straightness: float
@@ -54,8 +56,8 @@ ARC_METRES = 6.0
 def closed_circuit(shape: CircuitShape) -> list[Arc]:
     """Lays out one anticlockwise closed circuit around the origin.
 
-    The heading is that of a circle plus band-limited noise; its curvature is then tamed, and three
-    unknowns (a constant and the first harmonic of the curvature) are solved so that heading and position close.
+    The heading is that of an oval plus band-limited noise; its curvature is then tamed, and three unknowns
+    (a constant and the first harmonic of the curvature) are solved so that heading and position close.
 
     Returns:
         Equal arcs of about `ARC_METRES`; the end of the last one is the start of the first within 1e-6 m.
@@ -78,7 +80,8 @@ def _wavy_curvature(shape: CircuitShape, count: int) -> Array:
     s = (np.arange(count) + 0.5) * (shape.length / count)
     wave_number = 2.0 * np.pi * harmonics / shape.length
     swing = (amplitude * wave_number) @ np.cos(np.outer(wave_number, s) + phase[:, None])
-    return 2.0 * np.pi / shape.length + swing
+    lap = 2.0 * np.pi / shape.length
+    return lap * (1.0 + 2.0 * shape.oval * np.cos(2.0 * lap * s)) + swing
 
 
 def _tame(curvature: Array, shape: CircuitShape) -> Array:
@@ -94,9 +97,8 @@ def _close(curvature: Array, step: float) -> Array:
     weights = np.zeros(3)
     for _ in range(30):
         gap = _gap(curvature + weights @ basis, step)
-        jacobian = np.stack(
-            [(_gap(curvature + (weights + d) @ basis, step) - gap) / 1e-8 for d in np.eye(3) * 1e-8], 1
-        )
+        columns = [_gap(curvature + (weights + nudge) @ basis, step) - gap for nudge in 1e-8 * np.eye(3)]
+        jacobian = np.stack(columns, axis=1) / 1e-8
         weights = weights - np.linalg.solve(jacobian, gap)
     return curvature + weights @ basis
 

@@ -1,4 +1,4 @@
-"""Our own maps, generated: curvy two-lane circuits for the two domains, and any OpenDRIVE file beside them."""
+"""Our own generated maps: curvy two-lane circuits for two domains, and any OpenDRIVE file beside them."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ class MapSpec:
 
 
 _SPECS = (
-    MapSpec("Riverside01", "source", CircuitShape(1500.0, 0.45, (120.0, 260.0), 0.002, 0.022, 34),
+    MapSpec("Riverside01", "source", CircuitShape(1500.0, 0.35, 0.45, (120.0, 260.0), 0.002, 0.022, 34),
             RoadStyle("broken", "white", "solid", 0.0, 2.5, 45)),
-    MapSpec("Hillcrest01", "source", CircuitShape(2000.0, 0.42, (130.0, 400.0), 0.003, 0.020, 51),
+    MapSpec("Hillcrest01", "source", CircuitShape(2000.0, 0.1, 0.42, (130.0, 400.0), 0.003, 0.020, 51),
             RoadStyle("solid", "yellow", "solid", 0.8, 2.0, 50)),
-    MapSpec("Orchard01", "source", CircuitShape(1150.0, 0.40, (110.0, 230.0), 0.001, 0.024, 27),
+    MapSpec("Orchard01", "source", CircuitShape(1150.0, 0.0, 0.40, (110.0, 230.0), 0.001, 0.024, 27),
             RoadStyle("broken", "yellow", "none", 0.0, 3.0, 40)),
-    MapSpec("Harbour01", "target", CircuitShape(1800.0, 0.50, (150.0, 300.0), 0.002, 0.020, 57),
+    MapSpec("Harbour01", "target", CircuitShape(1800.0, 0.25, 0.50, (150.0, 300.0), 0.002, 0.020, 57),
             RoadStyle("broken", "yellow", "solid", 0.0, 2.5, 45)),
-    MapSpec("Meadow01", "target", CircuitShape(2300.0, 0.40, (120.0, 400.0), 0.004, 0.023, 30),
+    MapSpec("Meadow01", "target", CircuitShape(2300.0, 0.45, 0.40, (120.0, 400.0), 0.004, 0.023, 30),
             RoadStyle("broken", "white", "none", 0.8, 2.0, 50)),
-    MapSpec("Quarry01", "target", CircuitShape(1350.0, 0.45, (140.0, 280.0), 0.003, 0.022, 9),
+    MapSpec("Quarry01", "target", CircuitShape(1350.0, 0.15, 0.45, (140.0, 280.0), 0.003, 0.022, 9),
             RoadStyle("solid", "yellow", "solid", 0.0, 3.0, 40)),
 )  # fmt: skip
 

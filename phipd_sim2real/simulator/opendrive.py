@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from phipd_sim2real.simulator.circuit import Arc
 
@@ -13,7 +14,7 @@ KERB_HEIGHT_M = 0.12
 
 @dataclass(frozen=True)
 class RoadStyle:
-    """Paint and cross-section of a road; mark types are OpenDRIVE's (`solid`, `broken`, `solid solid`, `none`).
+    """Paint and cross-section of a road; mark types are OpenDRIVE's: `solid`, `broken`, `none`….
 
     Attributes:
         centre, centre_colour: the line between the two directions.
@@ -41,7 +42,7 @@ def circuit_opendrive(name: str, arcs: Sequence[Arc], style: RoadStyle, roads: i
         roads: number of roads the ring is cut into; ids 1…roads, in driving order of the right lane.
     """
     bounds = [round(index * len(arcs) / roads) for index in range(roads + 1)]
-    pieces = [arcs[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    pieces = [arcs[start:end] for start, end in pairwise(bounds)]
     body = "\n".join(_road(index, roads, piece, style) for index, piece in enumerate(pieces))
     return (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<OpenDRIVE>\n{_header(name, arcs)}\n{body}\n</OpenDRIVE>\n'
@@ -50,10 +51,11 @@ def circuit_opendrive(name: str, arcs: Sequence[Arc], style: RoadStyle, roads: i
 
 def _header(name: str, arcs: Sequence[Arc]) -> str:
     xs, ys = [arc.x for arc in arcs], [arc.y for arc in arcs]
+    bounds = f'north="{max(ys):.3f}" south="{min(ys):.3f}" east="{max(xs):.3f}" west="{min(xs):.3f}"'
+    projection = "+proj=tmerc +lat_0=47.0 +lon_0=8.0 +k=1 +x_0=0 +y_0=0 +datum=WGS84"
     return (
-        f'  <header revMajor="1" revMinor="4" name="{name}" version="1" north="{max(ys):.3f}" south="{min(ys):.3f}"'
-        f' east="{max(xs):.3f}" west="{min(xs):.3f}">\n'
-        "    <geoReference><![CDATA[+proj=tmerc +lat_0=47.0 +lon_0=8.0 +k=1 +x_0=0 +y_0=0 +datum=WGS84]]></geoReference>\n"
+        f'  <header revMajor="1" revMinor="4" name="{name}" version="1" {bounds}>\n'
+        f"    <geoReference><![CDATA[{projection}]]></geoReference>\n"
         "  </header>"
     )
 
@@ -97,7 +99,8 @@ def _plan_view(arcs: Sequence[Arc]) -> str:
 def _side(side: str, style: RoadStyle) -> str:
     if side == "centre":
         mark = _mark(style.centre, style.centre_colour)
-        return f'        <center>\n          <lane id="0" type="none" level="false">{mark}</lane>\n        </center>'
+        lane = f'<lane id="0" type="none" level="false">{mark}</lane>'
+        return f"        <center>\n          {lane}\n        </center>"
     sign = 1 if side == "left" else -1
     lanes = [_lane(sign * (place + 1), *lane) for place, lane in enumerate(_cross_section(style))]
     if side == "left":
@@ -126,4 +129,7 @@ def _lane(lane_id: int, kind: str, width: float, mark: str, height: float) -> st
 def _mark(kind: str, colour: str) -> str:
     width = 0.0 if kind == "none" else 0.12
     change = "both" if kind == "broken" else "none"
-    return f'<roadMark sOffset="0" type="{kind}" weight="standard" color="{colour}" width="{width}" laneChange="{change}"/>'
+    return (
+        f'<roadMark sOffset="0" type="{kind}" weight="standard" color="{colour}"'
+        f' width="{width}" laneChange="{change}"/>'
+    )
