@@ -1,0 +1,136 @@
+"""Camera sensors: one queue each, frames matched by id, pixels copied and decoded."""
+
+from __future__ import annotations
+
+import queue
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from phipd_sim2real.capture.rig import CameraMount, Rig
+from phipd_sim2real.capture.session import Episode, import_carla
+from phipd_sim2real.errors import StageError
+from phipd_sim2real.geometry import pose_to_carla
+
+if TYPE_CHECKING:
+    import carla
+
+FRAME_LIMIT_S = 60.0
+COLOUR = "rgb"
+LABELS = ("depth", "semantic_segmentation", "instance_segmentation")
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """What one camera sees at one tick. Labels are None where they are not recorded.
+
+    Attributes:
+        rgb: (H, W, 3) uint8.
+        depth_m: (H, W) float32 metres along the camera's x axis.
+        semantics: (H, W) uint8, CARLA's CityObjectLabel.
+        instances: (H, W) uint16.
+    """
+
+    rgb: np.ndarray
+    depth_m: np.ndarray | None
+    semantics: np.ndarray | None
+    instances: np.ndarray | None
+
+
+class SensorQueue:
+    """Frames of one sensor in the order of their ids.
+
+    The callback copies the pixels: the client reuses the buffer under `raw_data` for later frames.
+    """
+
+    def __init__(self, sensor: carla.Sensor) -> None:
+        self._name = sensor.type_id
+        self._frames: queue.Queue[tuple[int, np.ndarray]] = queue.Queue()
+        sensor.listen(self._receive)
+
+    def take(self, frame: int) -> np.ndarray:
+        """Waits for the pixels of a frame, (H, W, 4) uint8 BGRA; older frames are dropped.
+
+        Raises:
+            StageError: the frame was lost, or does not come.
+        """
+        while True:
+            try:
+                received, pixels = self._frames.get(timeout=FRAME_LIMIT_S)
+            except queue.Empty:
+                raise StageError(
+                    f"{self._name} sent nothing for frame {frame} in {FRAME_LIMIT_S:g} s."
+                ) from None
+            if received == frame:
+                return pixels
+            if received > frame:
+                raise StageError(f"{self._name} skipped frame {frame} and sent {received}.")
+
+    def _receive(self, image: carla.Image) -> None:
+        pixels = np.frombuffer(image.raw_data, np.uint8).reshape(image.height, image.width, 4).copy()
+        self._frames.put((image.frame, pixels))
+
+
+class CameraArray:
+    """All cameras of a rig on one vehicle, each with its label sensors at the same place."""
+
+    def __init__(
+        self, episode: Episode, parent: carla.Actor, rig: Rig, labels: bool, attributes: dict[str, str]
+    ) -> None:
+        """Attaches the cameras and begins to listen.
+
+        Args:
+            episode: where to spawn them.
+            parent: the ego vehicle.
+            rig: its cameras.
+            labels: whether depth, semantics and instances are recorded beside colour.
+            attributes: blueprint attributes beside size and field of view, such as `look`; each is set on the
+                blueprints that have it.
+        """
+        kinds = (COLOUR, *LABELS) if labels else (COLOUR,)
+        self._queues = {
+            mount.camera: [_attach(episode, parent, rig, mount, kind, attributes) for kind in kinds]
+            for mount in rig.cameras
+        }
+
+    def take(self, frame: int) -> dict[int, Picture]:
+        """Waits for the pictures of a frame, by camera id."""
+        return {
+            camera: _decode([queue.take(frame) for queue in queues])
+            for camera, queues in self._queues.items()
+        }
+
+
+def depth_from_bgra(bgra: np.ndarray) -> np.ndarray:
+    """Decodes CARLA's 24-bit depth, (H, W, 4) uint8 BGRA, to (H, W) float32 metres, 0 to 1000."""
+    blue, green, red = (bgra[..., channel].astype(np.float64) for channel in range(3))
+    return (1000.0 * (red + 256 * green + 65536 * blue) / (2**24 - 1)).astype(np.float32)
+
+
+def instances_from_bgra(bgra: np.ndarray) -> np.ndarray:
+    """Decodes the 16-bit object id of CARLA's instance camera, green + 256 blue, to (H, W) uint16."""
+    return bgra[..., 1].astype(np.uint16) + 256 * bgra[..., 0].astype(np.uint16)
+
+
+def _decode(frames: list[np.ndarray]) -> Picture:
+    rgb = np.ascontiguousarray(frames[0][..., 2::-1])
+    if len(frames) == 1:
+        return Picture(rgb, None, None, None)
+    _, depth, semantics, instances = frames
+    return Picture(rgb, depth_from_bgra(depth), semantics[..., 2].copy(), instances_from_bgra(instances))
+
+
+def _attach(
+    episode: Episode, parent: carla.Actor, rig: Rig, mount: CameraMount, kind: str, attributes: dict[str, str]
+) -> SensorQueue:
+    carla = import_carla()
+    blueprint = episode.world.get_blueprint_library().find(f"sensor.camera.{kind}")
+    size = {"image_size_x": mount.width, "image_size_y": mount.height, "fov": mount.fov_degrees}
+    for name, value in (size | attributes).items():
+        if blueprint.has_attribute(name):
+            blueprint.set_attribute(name, str(value))
+    pose_camera_in_actor = rig.pose_vehicle_in_actor() @ mount.pose_camera_in_vehicle()
+    location, rotation = pose_to_carla(pose_camera_in_actor)
+    transform = carla.Transform(carla.Location(*map(float, location)), carla.Rotation(*map(float, rotation)))
+    return SensorQueue(episode.spawn_sensor(blueprint, transform, parent))

@@ -1,0 +1,233 @@
+"""Captures a whole drive log, segment by segment, whatever happens to clients and servers on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from phipd_sim2real.capture.plan import PlannedSegment, plan_segments
+from phipd_sim2real.capture.rig import Rig, load_rig
+from phipd_sim2real.capture.settings import EMBEDDED, CaptureSettings
+from phipd_sim2real.capture.supervisor import Stopped, WorkerFailed, WorkerProcess
+from phipd_sim2real.drivelog import (
+    Provenance,
+    collect_versions,
+    completed_segments,
+    current_commit,
+    write_provenance,
+)
+from phipd_sim2real.drivelog.provenance import FILE_NAME, read_provenance
+from phipd_sim2real.errors import StageError, UsageError
+
+ProgressCallback = Callable[[str, int, int], None]
+
+NOT_PART_OF_THE_RESULT = {"endpoint", "workers", "retries", "connect_s", "stall_s"}
+"""Settings that change how a log is made but not what it holds."""
+
+
+@dataclass(frozen=True)
+class CaptureSummary:
+    """What a capture did.
+
+    Attributes:
+        segments: segments of the log, all complete.
+        captured: of these, made now; the others were there already.
+        retries: attempts that failed on the way, with a crash, a hang or an error of client or server.
+    """
+
+    segments: int
+    captured: int
+    retries: int
+
+
+def capture_log(
+    settings: CaptureSettings, out: Path, progress: ProgressCallback | None = None
+) -> CaptureSummary:
+    """Captures a drive log, or what is missing of it.
+
+    Args:
+        settings: what to record, and from where.
+        out: folder of the log; complete segments in it are kept.
+        progress: called as progress(label, done, total).
+
+    Raises:
+        UsageError: no server, another version, an unknown map, or a folder made with other settings.
+        StageError: a segment failed more often than `settings.retries` allows.
+    """
+    return _Capture(settings, out, progress or (lambda label, done, total: None)).run()
+
+
+class _Capture:
+    """One run of `capture_log`: the queue of segments, and the crews that work on it."""
+
+    def __init__(self, settings: CaptureSettings, out: Path, progress: ProgressCallback) -> None:
+        self._settings = settings
+        self._out = out
+        self._progress = progress
+        self._rig = load_rig(settings.rig)
+        self._config = resolved_config(settings, self._rig)
+        self._config_hash = _hash(self._config)
+        self._planned = plan_segments(settings)
+        complete = completed_segments(out, self._config_hash)
+        self._todo: queue.SimpleQueue[PlannedSegment] = queue.SimpleQueue()
+        self._captured = 0
+        self._missing = [segment for segment in self._planned if segment.name not in complete]
+        for segment in self._missing:
+            self._todo.put(segment)
+        self._retries = 0
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._restore_to: dict[str, Any] | None = None
+
+    def run(self) -> CaptureSummary:
+        self._show()
+        if self._missing:
+            self._refuse_unknown_maps()
+            self._run_crews()
+        return CaptureSummary(len(self._planned), self._captured, self._retries)
+
+    def _run_crews(self) -> None:
+        crews = min(self._settings.workers, len(self._missing))
+        with ThreadPoolExecutor(crews) as pool:
+            futures = [pool.submit(self._crew) for _ in range(crews)]
+            try:
+                errors = [error for future in futures if (error := future.exception()) is not None]
+            except BaseException:
+                self._stop.set()
+                raise
+        for error in sorted(errors, key=lambda error: isinstance(error, Stopped)):
+            raise error
+
+    def _crew(self) -> None:
+        """Works on the queue with one server and one worker; both are made anew after a failure."""
+        try:
+            segment, attempts = self._next(), 0
+            while segment is not None:
+                try:
+                    with self._server(segment) as (host, port), self._worker(host, port) as worker:
+                        while segment is not None:
+                            worker.capture(segment.name)
+                            self._count_captured()
+                            segment, attempts = self._next(), 0
+                except WorkerFailed as failure:
+                    attempts += 1
+                    self._count_failure(segment, attempts, failure)
+        except BaseException:
+            self._stop.set()
+            raise
+
+    def _next(self) -> PlannedSegment | None:
+        try:
+            return self._todo.get_nowait()
+        except queue.Empty:
+            return None
+
+    @contextmanager
+    def _server(self, segment: PlannedSegment) -> Iterator[tuple[str, int]]:
+        if self._settings.endpoint != EMBEDDED:
+            host, _, port = self._settings.endpoint.rpartition(":")
+            yield host, int(port)
+            return
+        from phipd_sim2real.simulator.process import simulator_process
+
+        with simulator_process(segment.map_name) as endpoint:
+            yield endpoint.host, endpoint.port
+
+    def _worker(self, host: str, port: int) -> WorkerProcess:
+        job = {
+            "host": host,
+            "port": port,
+            "settings": self._settings.model_dump(mode="json"),
+            "rig": self._rig.model_dump(mode="json"),
+            "out": str(self._out),
+            "config_hash": self._config_hash,
+            "restore_to": self._restore_to,
+        }
+        # The first event comes only after the server answered, so it may take as long as that is allowed to.
+        stall_s = max(self._settings.stall_s, self._settings.connect_s + 10)
+        return WorkerProcess(json.dumps(job), stall_s, self._stop, self._begin)
+
+    def _begin(self, server: dict[str, Any]) -> None:
+        """Called when a worker has met its server: keeps how to leave it, and writes the provenance."""
+        with self._lock:
+            if self._restore_to is None and self._settings.endpoint != EMBEDDED:
+                self._restore_to = server["mode"]
+            if (self._out / FILE_NAME).exists():
+                known = read_provenance(self._out).domain
+                if known != server["domain"]:
+                    raise UsageError(
+                        f"{self._out} holds pictures of the domain {known!r} and the server gives "
+                        f"{server['domain']!r}; give another output folder."
+                    )
+            write_provenance(self._out, self._provenance(server))
+
+    def _provenance(self, server: dict[str, Any]) -> Provenance:
+        versions = collect_versions(
+            "phipd-sim2real", "carla", "numpy", "opencv-python-headless", "pyarrow", "embreex"
+        )
+        return Provenance(
+            domain=server["domain"],
+            config=self._config,
+            config_hash=self._config_hash,
+            seed=self._settings.seed,
+            planned_segments=tuple(segment.name for segment in self._planned),
+            versions=versions | {"server": server["version"]},
+            commit=current_commit(),
+            command="phipd capture",
+        )
+
+    def _count_captured(self) -> None:
+        with self._lock:
+            self._captured += 1
+            self._show()
+
+    def _count_failure(self, segment: PlannedSegment, attempts: int, failure: WorkerFailed) -> None:
+        with self._lock:
+            self._retries += 1
+        if attempts > self._settings.retries:
+            self._leave_server()
+            raise StageError(
+                f"Segment {segment.name} failed {attempts} times, the last time because {failure}. "
+                "What is complete is kept; run the same command again to go on, or allow more with retries."
+            ) from failure
+
+    def _leave_server(self) -> None:
+        """Gives a CARLA server its settings back after the last worker was killed in the middle of something."""
+        if self._restore_to is not None:
+            host, _, port = self._settings.endpoint.rpartition(":")
+            with self._worker(host, int(port)):
+                pass  # a worker without segments restores and leaves
+
+    def _show(self) -> None:
+        done = len(self._planned) - len(self._missing) + self._captured
+        self._progress(f"capture {self._settings.name}", done, len(self._planned))
+
+    def _refuse_unknown_maps(self) -> None:
+        if self._settings.endpoint != EMBEDDED:
+            return
+        from phipd_sim2real.simulator.maps import MAPS
+
+        unknown = [name for name in self._settings.maps if name not in MAPS and not Path(name).is_file()]
+        if unknown:
+            raise UsageError(
+                f"The simulator has no map {', '.join(unknown)}; it has {', '.join(sorted(MAPS))}."
+            )
+
+
+def resolved_config(settings: CaptureSettings, rig: Rig) -> dict[str, Any]:
+    """Everything that decides what a log holds, with the rig's content in place of its path."""
+    return settings.model_dump(mode="json", exclude=NOT_PART_OF_THE_RESULT | {"rig"}) | {
+        "rig": rig.model_dump(mode="json")
+    }
+
+
+def _hash(config: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(config, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

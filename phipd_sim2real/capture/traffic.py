@@ -1,0 +1,86 @@
+"""Puts the ego and the other cars on the road, under the Traffic Manager."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from phipd_sim2real.capture.plan import PlannedSegment, Variation
+from phipd_sim2real.capture.rig import Rig
+from phipd_sim2real.capture.session import Episode, import_carla
+from phipd_sim2real.capture.settings import CaptureSettings
+from phipd_sim2real.errors import StageError
+
+if TYPE_CHECKING:
+    import carla
+
+NEARBY_M = 150.0
+"""Other cars start this near the ego where there is room: traffic out of sight teaches nothing."""
+ROOM_M = 9.0
+"""Least distance between two cars at the start."""
+OTHERS_SLOWER_PERCENT = (-10.0, 40.0)
+
+
+def start_traffic(
+    episode: Episode, rig: Rig, settings: CaptureSettings, segment: PlannedSegment, variation: Variation
+) -> carla.Vehicle:
+    """Spawns ego and traffic and tells the Traffic Manager how each drives.
+
+    Returns:
+        The ego vehicle.
+
+    Raises:
+        StageError: the map has no place for the ego.
+    """
+    carla = import_carla()
+    episode.world.set_weather(carla.WeatherParameters(**variation.weather))
+    points = episode.map.get_spawn_points()
+    order = variation.rng.permutation(len(points))
+    ego_index, ego = _spawn_ego(episode, rig, points, order, segment)
+    manager = episode.traffic_manager
+    manager.auto_lane_change(ego, False)
+    manager.vehicle_percentage_speed_difference(ego, variation.slower_percent)
+    manager.vehicle_lane_offset(ego, variation.lane_offset_m)
+    for point in _places(points, order, ego_index)[: settings.traffic.cars]:
+        car = episode.spawn_vehicle(_random_car(episode, variation.rng), point)
+        if car is not None:
+            manager.auto_lane_change(car, False)
+            manager.vehicle_percentage_speed_difference(
+                car, float(variation.rng.uniform(*OTHERS_SLOWER_PERCENT))
+            )
+    return ego
+
+
+def _spawn_ego(
+    episode: Episode, rig: Rig, points: list[carla.Transform], order: np.ndarray, segment: PlannedSegment
+) -> tuple[int, carla.Vehicle]:
+    blueprint = episode.world.get_blueprint_library().find(rig.vehicle)
+    blueprint.set_attribute("role_name", "hero")
+    for index in order:
+        ego = episode.spawn_vehicle(blueprint, points[index])
+        if ego is not None:
+            return int(index), ego
+    raise StageError(f"{segment.map_name} has no free spawn point for the ego of {segment.name}.")
+
+
+def _places(points: list[carla.Transform], order: np.ndarray, ego_index: int) -> list[carla.Transform]:
+    """Spawn points with room between them, those near the ego first, in random order otherwise."""
+    xy = np.array([[point.location.x, point.location.y] for point in points])
+    far = np.linalg.norm(xy - xy[ego_index], axis=1) > NEARBY_M
+    taken = [ego_index]
+    for index in sorted(order, key=lambda candidate: far[candidate]):
+        if np.linalg.norm(xy[taken] - xy[index], axis=1).min() >= ROOM_M:
+            taken.append(int(index))
+    return [points[index] for index in taken[1:]]
+
+
+def _random_car(episode: Episode, rng: np.random.Generator) -> carla.ActorBlueprint:
+    """A four-wheeled vehicle in one of its colours."""
+    library = episode.world.get_blueprint_library().filter("vehicle.*")
+    cars = sorted((b for b in library if int(b.get_attribute("number_of_wheels")) == 4), key=lambda b: b.id)
+    car = cars[rng.integers(len(cars))]
+    if car.has_attribute("color"):
+        colours = car.get_attribute("color").recommended_values
+        car.set_attribute("color", colours[rng.integers(len(colours))])
+    return car

@@ -1,0 +1,160 @@
+"""The client side of a capture in a process of its own: `python -m phipd_sim2real.capture.worker`.
+
+CARLA's client can hang or abort the interpreter, and neither can be caught from inside. So a parent watches
+this process: it writes a job and then names of segments to stdin, one per line, and reads events from stdout,
+one JSON object per line. A closed stdin ends the worker, also in the middle of a segment: the parent is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from phipd_sim2real.capture.plan import plan_segments
+from phipd_sim2real.capture.recorder import record_segment
+from phipd_sim2real.capture.rig import Rig
+from phipd_sim2real.capture.session import (
+    ServerInfo,
+    WorldMode,
+    connect,
+    restore_mode,
+    server_info,
+    world_mode,
+)
+from phipd_sim2real.capture.settings import CaptureSettings
+from phipd_sim2real.errors import StageError, UsageError
+from phipd_sim2real.settings import Settings
+
+BEAT_EVERY_S = 1.0
+END_LIMIT_S = 10.0
+
+
+class Job(Settings):
+    """What the parent asks for."""
+
+    host: str
+    """Where the server listens."""
+
+    port: int
+    """Its RPC port."""
+
+    settings: CaptureSettings
+    """What to record."""
+
+    rig: Rig
+    """Ego vehicle and cameras."""
+
+    out: Path
+    """Folder of the log."""
+
+    config_hash: str
+    """Goes into the segments' markers."""
+
+    restore_to: WorldMode | None = None
+    """Settings of the world before the first worker touched it; None where this is the first."""
+
+
+class Events:
+    """Writes events to the parent. Whatever else prints to stdout goes to stderr."""
+
+    def __init__(self) -> None:
+        self._stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        os.dup2(2, 1)
+        self._last_beat = 0.0
+
+    def send(self, event: str, **values: Any) -> None:
+        """Sends one event."""
+        self._stream.write(json.dumps({"event": event} | values) + "\n")
+        self._stream.flush()
+
+    def beat(self) -> None:
+        """Says that the client is alive, at most once a second."""
+        now = time.monotonic()
+        if now - self._last_beat >= BEAT_EVERY_S:
+            self._last_beat = now
+            self.send("beat")
+
+
+class Inbox:
+    """Lines from the parent, read by a thread; the end of input while a segment runs ends the process."""
+
+    def __init__(self) -> None:
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self.busy = False
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def take(self) -> str | None:
+        """The next line; None at the end."""
+        return self._lines.get()
+
+    def _read(self) -> None:
+        for line in sys.stdin:
+            self._lines.put(line.rstrip("\n"))
+        self._lines.put(None)
+        if self.busy:
+            os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(END_LIMIT_S)
+        os._exit(1)
+
+
+def main() -> int:
+    """Runs one job; 0 when stdin ends between segments, 1 after a failure that was reported."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    events, inbox = Events(), Inbox()
+    try:
+        first = inbox.take()
+        if first is not None:
+            _run(Job.model_validate_json(first), events, inbox)
+    except UsageError as error:
+        events.send("usage", message=str(error))
+        return 1
+    except (RuntimeError, StageError) as error:
+        events.send("failed", message=str(error))
+        return 1
+    return 0
+
+
+def _run(job: Job, events: Events, inbox: Inbox) -> None:
+    client = connect(job.host, job.port, job.settings.connect_s)
+    server = server_info(client)
+    mode = job.restore_to or world_mode(client)
+    events.send("server", version=server.version, domain=server.domain, mode=asdict(mode))
+    _check(job.settings, server)
+    planned = {segment.name: segment for segment in plan_segments(job.settings)}
+    while (name := inbox.take()) is not None:
+        inbox.busy = True
+        record_segment(
+            client, server, job.settings, job.rig, planned[name], job.out, job.config_hash, mode, events.beat
+        )
+        inbox.busy = False
+        events.send("done", segment=name)
+    restore_mode(client, mode)
+
+
+def _check(settings: CaptureSettings, server: ServerInfo) -> None:
+    """Refuses what this server cannot give.
+
+    Raises:
+        UsageError: an unknown map, or a look on a server that has none.
+    """
+    known = {name.rsplit("/", 1)[-1] for name in server.maps}
+    unknown = [name for name in settings.maps if name.rsplit("/", 1)[-1] not in known]
+    if unknown:
+        raise UsageError(f"The server has no map {', '.join(unknown)}; it has {', '.join(sorted(known))}.")
+    if settings.look is not None and not server.is_embedded:
+        raise UsageError(
+            f"look = {settings.look!r} is a choice of the embedded simulator; CARLA's appearance comes from "
+            "its maps and weather. Remove look from the capture settings."
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
