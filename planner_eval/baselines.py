@@ -15,6 +15,8 @@ from planner_eval.rfs import WAYPOINTS
 class StandStill:
     """Stays where it is."""
 
+    cameras: tuple[int, ...] = ()
+
     def plan(self, samples: Sequence[PlannerSample]) -> Plans:
         """(N, 1, 20, 2) zeros."""
         return _certain(np.zeros((len(samples), WAYPOINTS, 2)))
@@ -22,6 +24,8 @@ class StandStill:
 
 class ConstantVelocity:
     """Keeps the velocity vector of t = 0."""
+
+    cameras: tuple[int, ...] = ()
 
     def plan(self, samples: Sequence[PlannerSample]) -> Plans:
         """(N, 1, 20, 2): velocity times time."""

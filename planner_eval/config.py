@@ -25,6 +25,9 @@ class PlannerSettings(Settings):
     cameras: tuple[int, ...] = Field(default=(1,), min_length=1)
     """Waymo camera ids that the planner sees; 1 is FRONT."""
 
+    vision: bool = True
+    """False makes the blind floor: the same network without pictures, which knows past and intent only."""
+
     image_width: int = Field(default=160, ge=32)
     """Width to which pictures are resized before the backbone, px."""
 

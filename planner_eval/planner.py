@@ -39,12 +39,14 @@ class CameraPlanner(nn.Module):
 
     Attributes:
         settings: sizes and the backbone's configuration.
+        cameras: ids of the cameras that a sample must have.
         history: whether the past path is used after training; the present speed always is.
     """
 
     def __init__(self, settings: PlannerSettings, history: bool = True) -> None:
         super().__init__()
         self.settings, self.history = settings, history
+        self.cameras = settings.cameras if settings.vision else ()
         width = settings.width
         self.backbone = _backbone(settings)
         self.image_tokens = nn.Linear(self.backbone.num_features[-1], width)
@@ -92,7 +94,7 @@ class CameraPlanner(nn.Module):
         history = self.history_token((past / self.past_scale).flatten(1))
         history = torch.where(use_history[:, None], history, self.no_history.to(history.dtype))
         ego = torch.stack([history, self.intent_token(intent).to(history.dtype)], dim=1)
-        memory = torch.cat([self._see(images, rays), ego], dim=1)
+        memory = torch.cat([self._see(images, rays), ego], dim=1) if self.settings.vision else ego
         velocity = past[:, -1, 2:4]
         reach = self.reach_queries(self._reach_features(velocity.norm(dim=-1)))
         queries = (self.waypoint_queries + reach[:, None]).flatten(1, 2)

@@ -43,7 +43,13 @@ class Plans:
 
 
 class Planner(Protocol):
-    """Anything that plans."""
+    """Anything that plans.
+
+    Attributes:
+        cameras: ids of the cameras that a sample must have.
+    """
+
+    cameras: tuple[int, ...]
 
     def plan(self, samples: Sequence[PlannerSample]) -> Plans:
         """Plans for each sample, in order; must not look at `future` or the raters."""

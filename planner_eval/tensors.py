@@ -87,7 +87,7 @@ def ray_features(calibration: Calibration, crop: tuple[float, float]) -> NDArray
 
     Returns:
         (9, 6, 10) float32 in the vehicle frame: unit ray xyz, camera position xyz in units of 2 m, the point
-        where the ray meets the plane z = 0 as asinh(x / 10) and asinh(y / 5), and 1 below the horizon, else 0.
+        where the ray meets the plane z = 0 as asinh(x / 10), asinh(y / 5), and 1 below the horizon, else 0.
     """
     f_u, f_v, c_u, c_v = calibration.intrinsic[:4]
     rows, columns = RAY_GRID

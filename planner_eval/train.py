@@ -1,7 +1,7 @@
 """Training of the camera planner on one drive log.
 
 Every random draw comes from (seed, step), so a training that was interrupted goes on from its last checkpoint
-to the same bytes. The recipe knows nothing of arms: arms differ in the pictures of their log, in nothing else.
+to the same bytes. The recipe knows nothing of arms: they differ in the pictures of their log alone.
 """
 
 from __future__ import annotations

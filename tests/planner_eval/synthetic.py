@@ -16,6 +16,7 @@ from phipd_sim2real.drivelog import (
     encode_jpeg,
     write_provenance,
 )
+from planner_eval.config import PlannerSettings
 from planner_eval.samples import INTRINSIC_NAMES
 
 WIDTH, HEIGHT = 120, 72
@@ -23,6 +24,21 @@ FOCAL, CAMERA_HEIGHT, CAMERA_X = 60.0, 1.5, 1.0
 SPEED, SECONDS, TICK_S = 10.0, 20.0, 0.1
 DAY = {"road": (90, 90, 95), "line": (240, 240, 240), "grass": (70, 140, 60), "sky": (140, 180, 240)}
 DUSK = {"road": (60, 55, 60), "line": (120, 110, 90), "grass": (50, 50, 45), "sky": (90, 70, 70)}
+TINY = PlannerSettings(
+    image_width=64,
+    image_height=32,
+    crop=(0.4, 1.0),
+    backbone={
+        "model_type": "resnet",
+        "embedding_size": 8,
+        "hidden_sizes": [8, 16],
+        "depths": [1, 1],
+        "layer_type": "basic",
+    },
+    width=32,
+    layers=1,
+    heads=2,
+)
 
 
 def path(seed: int) -> np.ndarray:

@@ -1,0 +1,206 @@
+"""Evaluation: every arm plans for the same frames, and every value keeps its validity.
+
+Frames come as a stream from a drive log (`samples_from_log`) or from end-to-end records
+(`phipd_sim2real.waymo.e2e_samples`); only plans are kept, never pictures.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from phipd_sim2real.errors import StageError, UsageError
+from phipd_sim2real.waymo import PlannerSample, SampleKey
+from planner_eval.bootstrap import SegmentBootstrap
+from planner_eval.config import EvaluateSettings
+from planner_eval.metrics import METRICS, PlanBatch
+from planner_eval.plans import Planner
+from planner_eval.result import ArmResult, Array, EvaluationResult, Truth
+from planner_eval.rfs import WAYPOINTS
+from planner_eval.samples import SampleFailure
+
+Progress = Callable[[str, int, int], None]
+
+EDGE_REASONS = ("missing_past", "missing_future")
+"""A frame near an end of its drive has no past or no future to score: counted, but no failure of the run."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is compared: one training condition, or a baseline.
+
+    Attributes:
+        name: short name; differences are taken from the arm called `EvaluateSettings.baseline`.
+        description: one line for tables.
+        planners: one planner per training seed.
+        seeds: their training seeds; empty for a baseline.
+    """
+
+    name: str
+    description: str
+    planners: tuple[Planner, ...]
+    seeds: tuple[int, ...] = ()
+
+
+def evaluate(
+    arms: Sequence[Arm],
+    samples: Iterable[PlannerSample | SampleFailure],
+    settings: EvaluateSettings,
+    dataset: str,
+    total: int | None = None,
+    progress: Progress | None = None,
+) -> EvaluationResult:
+    """Plans for every frame with every planner and scores the plans.
+
+    Args:
+        arms: at least the baseline arm.
+        samples: frames in any order; a failure stays a failure in every arm.
+        settings: bootstrap, batch size and the share of failures that is borne.
+        dataset: what the frames are, for tables.
+        total: number of frames where it is known, for progress.
+        progress: called as progress(label, done, total).
+
+    Raises:
+        UsageError: no arm has the baseline's name, or a name appears twice.
+        StageError: there is no frame, or too many of them failed.
+    """
+    names = [arm.name for arm in arms]
+    if settings.baseline not in names or len(set(names)) < len(names):
+        raise UsageError(
+            f"The arms are {names}; each needs a name of its own and one must be {settings.baseline!r}, "
+            "the baseline. Set evaluate.baseline to one of them."
+        )
+    frames = _Frames(
+        tuple(sorted({camera for arm in arms for planner in arm.planners for camera in planner.cameras}))
+    )
+    plans: dict[str, list[list[_Plan]]] = {arm.name: [[] for _ in arm.planners] for arm in arms}
+    for batch in _batches(samples, settings.batch_size):
+        usable = frames.add(batch)
+        for arm in arms:
+            for kept, planner in zip(plans[arm.name], arm.planners, strict=True):
+                kept.extend(_planned(planner, usable))
+        if progress is not None:
+            progress(f"evaluate on {dataset}", len(frames.keys), total or len(frames.keys))
+    truth = frames.truth()
+    _require_few_failures(truth, settings)
+    scored = [_scored(arm, plans[arm.name], truth, frames) for arm in arms]
+    compared = _compared(scored, truth, settings)
+    return EvaluationResult(dataset, settings.baseline, settings.model_dump(mode="json"), truth, compared)
+
+
+_Plan = tuple[Array, Array]
+"""(K, 20, 2) trajectories and (K,) probabilities of one sample."""
+
+
+@dataclass
+class _Frames:
+    """Truth of the frames seen so far."""
+
+    cameras: tuple[int, ...]
+    keys: list[SampleKey] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    samples: list[PlannerSample | None] = field(default_factory=list)
+
+    def add(self, batch: Sequence[PlannerSample | SampleFailure]) -> list[PlannerSample]:
+        """Takes note of a batch and returns those that can be planned for."""
+        usable = []
+        for item in batch:
+            failure = item.reason if isinstance(item, SampleFailure) else self._lacks(item)
+            self.keys.append(item.key)
+            self.failures.append(failure)
+            self.samples.append(None)
+            if not failure and isinstance(item, PlannerSample):
+                self.samples[-1] = replace(item, images={}, calibrations={})  # lets the pictures go
+                usable.append(item)
+        return usable
+
+    def truth(self) -> Truth:
+        count = len(self.keys)
+        past, future = np.full((count, 16, 6), np.nan), np.full((count, WAYPOINTS, 2), np.nan)
+        intent, valid = np.zeros(count, dtype=np.int64), np.zeros((count, WAYPOINTS), dtype=bool)
+        for index, sample in enumerate(self.samples):
+            if sample is not None:
+                past[index], future[index] = sample.past, sample.future
+                intent[index], valid[index] = sample.intent, sample.future_valid
+        return Truth(tuple(self.keys), tuple(self.failures), past, intent, future, valid)
+
+    def _lacks(self, sample: PlannerSample) -> str:
+        return "" if set(self.cameras) <= set(sample.images) else "missing_camera"
+
+
+def _batches(items: Iterable, size: int) -> Iterator[list]:
+    batch = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _planned(planner: Planner, samples: list[PlannerSample]) -> Iterator[_Plan]:
+    if samples:
+        plans = planner.plan(samples)
+        yield from zip(plans.trajectories, plans.probabilities, strict=True)
+
+
+def _require_few_failures(truth: Truth, settings: EvaluateSettings) -> None:
+    reasons = Counter(reason for reason in truth.failures if reason and reason not in EDGE_REASONS)
+    allowed = settings.max_failed_share * len(truth.keys)
+    if not truth.future_valid.any() or reasons.total() > allowed:
+        raise StageError(
+            f"Of {len(truth.keys)} frames {reasons.total()} failed ({dict(reasons)}) and "
+            f"{int(truth.future_valid.any(axis=1).sum())} have a future; at most {allowed:.0f} may fail "
+            "(evaluate.max_failed_share) and some must have a future."
+        )
+
+
+def _scored(arm: Arm, plans: list[list[_Plan]], truth: Truth, frames: _Frames) -> ArmResult:
+    scores = [
+        {name: metric(batch) for name, metric in METRICS.items()}
+        for batch in (_plan_batch(kept, truth, frames) for kept in plans)
+    ]
+    driven = np.stack([_plan_batch(kept, truth, frames).driven for kept in plans])
+    reasons = {name: dict(sorted(Counter(filter(None, scores[0][name].reasons)).items())) for name in METRICS}
+    values = {name: np.stack([score[name].values for score in scores]) for name in METRICS}
+    return ArmResult(arm.name, arm.description, arm.seeds, driven, values, reasons)
+
+
+def _plan_batch(kept: list[_Plan], truth: Truth, frames: _Frames) -> PlanBatch:
+    """One planner's plans for all frames; frames without a plan, or with one that is not finite, say why."""
+    count, proposals = len(truth.keys), len(kept[0][1]) if kept else 1
+    trajectories = np.full((count, proposals, WAYPOINTS, 2), np.nan)
+    probabilities = np.full((count, proposals), 1 / proposals)
+    planned = [index for index, sample in enumerate(frames.samples) if sample is not None]
+    for index, (trajectory, probability) in zip(planned, kept, strict=True):
+        trajectories[index], probabilities[index] = trajectory, probability
+    finite = np.isfinite(trajectories).all(axis=(1, 2, 3))
+    failures = tuple(
+        failure or ("" if good else "plan_not_finite")
+        for failure, good in zip(truth.failures, finite, strict=True)
+    )
+    raters = [(s.rater_trajectories, s.rater_scores) if s is not None else ((), ()) for s in frames.samples]
+    return PlanBatch(
+        trajectories, probabilities, failures, truth.future, truth.future_valid, truth.initial_speed,
+        tuple(trajectories for trajectories, _ in raters), tuple(scores for _, scores in raters),
+    )  # fmt: skip
+
+
+def _compared(arms: Sequence[ArmResult], truth: Truth, settings: EvaluateSettings) -> tuple[ArmResult, ...]:
+    bootstrap = SegmentBootstrap(settings.resamples, settings.seed, settings.confidence)
+    segments = truth.segments
+    baseline = next(arm for arm in arms if arm.name == settings.baseline)
+    compared = []
+    for arm in arms:
+        scores = {name: bootstrap.mean(values, segments) for name, values in arm.values.items()}
+        differences = {
+            name: bootstrap.paired_difference(values, baseline.values[name], segments)
+            for name, values in arm.values.items()
+            if arm is not baseline
+        }
+        compared.append(replace(arm, scores=scores, differences=differences))
+    return tuple(compared)

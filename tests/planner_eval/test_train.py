@@ -1,0 +1,134 @@
+"""Training: learns to see, resumes to the same bytes, refuses another run's folder."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from synthetic import TINY
+
+from phipd_sim2real.errors import UsageError
+from planner_eval.config import PlannerSettings
+from planner_eval.planner import CameraPlanner
+from planner_eval.plans import TIMES_S
+from planner_eval.samples import samples_from_log
+from planner_eval.tensors import as_arrays
+from planner_eval.train import planning_loss, train_planner
+
+
+class Killed(Exception):
+    pass
+
+
+def test_same_settings_same_bytes_even_when_interrupted(day_log, tiny_settings, tmp_path):
+    whole = train_planner(day_log, tiny_settings, tmp_path / "whole")
+
+    def kill_at_step_5(label: str, done: int, total: int) -> None:
+        if label == "train planner" and done == 5:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train_planner(day_log, tiny_settings, tmp_path / "resumed", kill_at_step_5)
+    steps = []
+    resumed = train_planner(
+        day_log, tiny_settings, tmp_path / "resumed", lambda label, done, _: steps.append((label, done))
+    )
+    assert [done for label, done in steps if label == "train planner"] == [4, 5, 6, 7, 8]
+    assert resumed == whole
+    assert resumed.weights_sha256 == whole.weights_sha256
+    assert not (tmp_path / "resumed/checkpoint.safetensors").exists()
+
+
+def test_a_finished_training_is_kept_and_not_taken_for_another(day_log, dusk_log, tiny_settings, tmp_path):
+    first = train_planner(day_log, tiny_settings, tmp_path)
+    assert train_planner(day_log, tiny_settings, tmp_path) == first
+    with pytest.raises(UsageError, match="other settings or on another log"):
+        train_planner(dusk_log, tiny_settings, tmp_path)
+
+
+def test_another_seed_gives_other_weights(day_log, tiny_settings, tmp_path):
+    hashes = {
+        train_planner(
+            day_log, tiny_settings.model_copy(update={"seed": seed, "steps": 1}), tmp_path / str(seed)
+        ).weights_sha256
+        for seed in (1, 2)
+    }
+    assert len(hashes) == 2
+
+
+def test_learns_to_look(day_log, tiny_settings, tmp_path):
+    """Seconds of training beat constant velocity by far, and only with the right picture."""
+    recipe = {
+        "steps": 200,
+        "batch_size": 24,
+        "learning_rate": 4e-3,
+        "history_dropout": 1.0,
+        "checkpoint_every": 1000,
+    }
+    train_planner(day_log, tiny_settings.model_copy(update=recipe), tmp_path)
+    planner = CameraPlanner.from_pretrained(tmp_path)
+    arrays = as_arrays(samples_from_log(day_log), planner.settings)
+    elsewhere = replace(arrays, images=np.roll(arrays.images, len(arrays) // 2, axis=0))
+
+    def error_at_5s(plans: np.ndarray) -> float:
+        return float(np.linalg.norm(plans[:, -1] - arrays.future[:, -1], axis=-1).mean())
+
+    seeing = error_at_5s(planner.plan_arrays(arrays).most_probable())
+    assert seeing < 0.5 * error_at_5s(arrays.past[:, -1, None, 2:4] * TIMES_S[None, :, None])
+    assert seeing < 0.5 * error_at_5s(planner.plan_arrays(elsewhere).most_probable())
+
+
+def test_saved_planner_plans_the_same(dusk_samples, tmp_path):
+    torch.manual_seed(0)
+    planner = CameraPlanner(TINY.model_copy(update={"proposals": 3}), history=False).eval()
+    planner.save_pretrained(tmp_path)
+    again = CameraPlanner.from_pretrained(tmp_path)
+    plans, repeated = planner.plan(dusk_samples[:2]), again.plan(dusk_samples[:2])
+    assert plans.trajectories.shape == (2, 3, 20, 2)
+    np.testing.assert_allclose(plans.probabilities.sum(axis=1), 1.0)
+    np.testing.assert_array_equal(plans.trajectories, repeated.trajectories)
+    assert again.history is False
+
+
+def test_hidden_past_changes_nothing_but_speed_does(dusk_samples):
+    torch.manual_seed(0)
+    planner = CameraPlanner(TINY, history=False).eval()
+    arrays = as_arrays(dusk_samples[:1], TINY)
+    before = planner.plan_arrays(arrays).trajectories
+    arrays.past[:, :-1] += 1.0
+    np.testing.assert_array_equal(planner.plan_arrays(arrays).trajectories, before)
+    arrays.past[:, -1, 2] *= 0.5
+    assert np.abs(planner.plan_arrays(arrays).trajectories - before).max() > 1.0
+
+
+def test_other_backbones_are_a_setting(dusk_samples):
+    convnext = {"model_type": "convnext", "hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2}
+    planner = CameraPlanner(
+        PlannerSettings(image_width=64, image_height=32, backbone=convnext, width=16, layers=1)
+    )
+    assert planner.plan(dusk_samples[:1]).trajectories.shape == (1, 1, 20, 2)
+
+
+def test_loss_of_the_truth_is_zero_and_picks_the_best_proposal():
+    future = torch.randn(3, 20, 2, generator=torch.Generator().manual_seed(0))
+    valid, scale = torch.ones(3, 20, dtype=torch.bool), torch.ones(20, 2)
+    certain = torch.tensor([[0.0, 100.0]]).expand(3, 2)
+    trajectories = torch.stack([future + 5, future], dim=1)
+    assert planning_loss(trajectories, certain, future, valid, scale).item() == pytest.approx(0.0, abs=1e-6)
+    assert planning_loss(trajectories, -certain, future, valid, scale).item() == pytest.approx(100.0)
+
+
+def test_what_is_no_planner_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="holds no planner"):
+        CameraPlanner.from_pretrained(tmp_path)
+
+
+def test_blind_floor_sees_no_picture(dusk_samples):
+    torch.manual_seed(0)
+    planner = CameraPlanner(TINY.model_copy(update={"vision": False})).eval()
+    arrays = as_arrays(dusk_samples[:2], TINY)
+    other = replace(arrays, images=255 - arrays.images)
+    np.testing.assert_array_equal(
+        planner.plan_arrays(arrays).trajectories, planner.plan_arrays(other).trajectories
+    )
+    assert planner.cameras == ()
