@@ -1,0 +1,327 @@
+"""Camera frames of a scene: Embree finds what is seen, NumPy says how it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from phipd_sim2real.errors import UsageError
+from phipd_sim2real.geometry import invert, transform_points
+from phipd_sim2real.simulator.actors_mesh import ActorShape, actors_triangles
+from phipd_sim2real.simulator.lens import develop
+from phipd_sim2real.simulator.looks import LOOKS
+from phipd_sim2real.simulator.pavement import on_paint
+from phipd_sim2real.simulator.scene import Geometry, Scene
+from phipd_sim2real.simulator.shading import Shader
+from phipd_sim2real.simulator.sky import Weather, light, sky_radiance
+from phipd_sim2real.simulator.surface import Hits, Surface, shading_normal
+from phipd_sim2real.simulator.triangles import Label, Material
+
+SKY_DEPTH = 1000.0
+"""Depth in metres of everything at least as far as CARLA's depth camera sees."""
+_ACTOR_RANGE = 150.0
+_SKY = 255
+_GROUND = (Material.ROAD, Material.SIDEWALK, Material.VERGE, Material.TERRAIN)
+_JITTER = (
+    (0.125 - 0.5, 0.375 - 0.5),
+    (0.625 - 0.5, 0.125 - 0.5),
+    (0.875 - 0.5, 0.625 - 0.5),
+    (0.375 - 0.5, 0.875 - 0.5),
+)
+
+
+@dataclass(frozen=True)
+class CameraView:
+    """A pinhole camera.
+
+    Attributes:
+        width, height: pixels.
+        fov_degrees: horizontal field of view.
+        pose_camera_in_world: (4, 4) right-handed; x forward, y left, z up.
+    """
+
+    width: int
+    height: int
+    fov_degrees: float
+    pose_camera_in_world: np.ndarray
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a camera sees.
+
+    Attributes:
+        rgb: (H, W, 3) uint8.
+        depth: (H, W) float32 metres along the camera's x axis; 1000 for the sky.
+        semantics: (H, W) uint8 CARLA CityObjectLabel.
+        instances: (H, W) uint16; 0 for the background, an actor's id modulo 65536.
+    """
+
+    rgb: np.ndarray
+    depth: np.ndarray
+    semantics: np.ndarray
+    instances: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """First hits of N rays over both soups, and their material (255 is sky)."""
+
+    directions: np.ndarray
+    distance: np.ndarray
+    material: np.ndarray
+    layers: tuple[tuple[Geometry, Hits], ...]
+
+
+class Renderer:
+    """Renders frames of one scene; equal arguments give equal bytes."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+
+    def render(
+        self, view: CameraView, actors: Sequence[ActorShape], look: str, weather: Weather, seed: int
+    ) -> Frame:
+        """Renders one frame with all its labels.
+
+        Args:
+            view: the camera.
+            actors: what moves; the actor that the camera is inside of or stands on is left out.
+            look: a name in looks.LOOKS.
+            weather: CARLA's, as far as it shows.
+            seed: of this frame's grain.
+
+        Raises:
+            UsageError: an unknown look.
+        """
+        if look not in LOOKS:
+            raise UsageError(f"look {look!r} is unknown; give one of {', '.join(sorted(LOOKS))}")
+        return _Picture(self.scene, view, actors, look, weather).develop(seed)
+
+
+class _Picture:
+    """The work on one frame."""
+
+    def __init__(
+        self, scene: Scene, view: CameraView, actors: Sequence[ActorShape], look: str, weather: Weather
+    ) -> None:
+        self._view, self._scene, self._look = view, scene, LOOKS[look]
+        soup = actors_triangles(_visible(view, actors))
+        self._layers = [scene.geometry(self._look.district)] + ([Geometry(soup)] if soup is not None else [])
+        self._light = light(self._look, weather)
+        self._shader = Shader(self._look, self._light, scene.marks)
+        self._eye = view.pose_camera_in_world[:3, 3].astype(np.float32)
+        self._pixel = 2 * np.tan(np.radians(view.fov_degrees) / 2) / view.width
+
+    def develop(self, seed: int) -> Frame:
+        """Casts, shades, smooths edges and develops the picture."""
+        view = self._view
+        shape = (view.height, view.width)
+        rays = _rays(view.width, view.height, view.fov_degrees, 0.0, 0.0)
+        seen = self._see(rays)
+        sun = self._sunlight(seen)
+        open_ground, open_rest = _soften(sun, seen, shape, self._light.spread)
+        radiance, normal = self._shade(
+            seen, np.where(np.isin(seen.material, _GROUND), open_ground, open_rest)
+        )
+        semantics, instances = self._labels(seen)
+        self._smooth_edges(radiance, _edges(seen, normal, semantics, shape), open_ground, open_rest)
+        ahead = seen.distance * _forward(view.width, view.height, view.fov_degrees)
+        return Frame(
+            rgb=develop(radiance.reshape(*shape, 3), self._look.lens, seed),
+            depth=np.minimum(ahead, np.float32(SKY_DEPTH)).astype(np.float32).reshape(shape),
+            semantics=semantics.reshape(shape),
+            instances=instances.reshape(shape),
+        )
+
+    def _see(self, rays: np.ndarray) -> _Seen:
+        """Casts (N, 3) camera-frame rays against the world and the actors."""
+        turn = self._view.pose_camera_in_world[:3, :3].astype(np.float32)
+        directions = np.ascontiguousarray(rays @ turn.T)
+        origins = np.ascontiguousarray(np.broadcast_to(self._eye, directions.shape))
+        found = [layer.cast(origins, directions) for layer in self._layers]
+        nearest = np.stack([np.where(f["primID"] >= 0, f["tfar"], np.inf) for f in found])
+        distance = nearest.min(0)
+        owner = np.where(np.isfinite(distance), nearest.argmin(0), -1)
+        material = np.full(len(rays), _SKY, np.uint8)
+        layers = []
+        for index, (layer, hit) in enumerate(zip(self._layers, found, strict=True)):
+            rows = np.flatnonzero(owner == index)
+            triangle = hit["primID"][rows]
+            material[rows] = layer.soup.material[triangle]
+            normal = hit["Ng"][rows]
+            normal = normal / np.maximum(np.sqrt((normal * normal).sum(1, keepdims=True)), 1e-12)
+            away = (normal * directions[rows]).sum(1) > 0
+            normal[away] *= -1
+            layers.append((layer, Hits(rows, triangle, hit["u"][rows], hit["v"][rows], normal)))
+        return _Seen(directions, np.where(owner >= 0, distance, np.float32(4e3)), material, tuple(layers))
+
+    def _sunlight(self, seen: _Seen) -> np.ndarray:
+        """(N,) 0 or 1: one ray per pixel to a point of the sun's disc, 16 points in a 4 × 4 pattern."""
+        lit = np.ones(len(seen.distance), np.float32)
+        spot = _sun_points(self._light.sun_direction, self._light.spread)
+        column = np.arange(len(lit)) % self._view.width
+        towards = spot[(column % 4) + 4 * ((np.arange(len(lit)) // self._view.width) % 4)]
+        for _, hits in seen.layers:
+            rows = hits.rows
+            points = (
+                self._eye + seen.directions[rows] * seen.distance[rows, None] + hits.normal * np.float32(0.03)
+            )
+            for layer in self._layers:
+                lit[rows] *= ~layer.blocked(points, np.ascontiguousarray(towards[rows]))
+        return lit
+
+    def _shade(self, seen: _Seen, visibility: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(N, 3) radiance and (N, 3) shading normals."""
+        radiance = np.empty((len(seen.distance), 3), np.float32)
+        normals = np.zeros_like(radiance)
+        sky = seen.material == _SKY
+        radiance[sky] = sky_radiance(self._light, seen.directions[sky])
+        for layer, hits in seen.layers:
+            kinds = seen.material[hits.rows]
+            for kind in np.unique(kinds):
+                chosen = np.flatnonzero(kinds == kind)
+                surface = self._surface(seen, layer, hits, chosen, Material(int(kind)), visibility)
+                radiance[hits.rows[chosen]] = self._shader.radiance(surface, Material(int(kind)))
+                normals[hits.rows[chosen]] = surface.normal
+        return radiance, normals
+
+    def _surface(
+        self,
+        seen: _Seen,
+        layer: Geometry,
+        hits: Hits,
+        chosen: np.ndarray,
+        material: Material,
+        visibility: np.ndarray,
+    ) -> Surface:
+        rows, triangle, soup = hits.rows[chosen], hits.triangle[chosen], layer.soup
+        direction, distance = seen.directions[rows], seen.distance[rows]
+        point = self._eye + direction * distance[:, None]
+        params, frame = hits.params(soup, chosen), soup.frame[triangle]
+        return Surface(
+            point=point,
+            direction=direction,
+            distance=distance,
+            normal=shading_normal(material, hits.normal[chosen], params, frame, point),
+            footprint=distance * np.float32(self._pixel),
+            visibility=visibility[rows],
+            params=params,
+            variate=soup.variate[triangle],
+            frame=frame,
+            marks=soup.marks[triangle],
+        )
+
+    def _labels(self, seen: _Seen) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) semantics and instances of the pixels' centre rays."""
+        semantics = np.full(len(seen.distance), Label.SKY, np.uint8)
+        instances = np.zeros(len(seen.distance), np.uint16)
+        for layer, hits in seen.layers:
+            semantics[hits.rows] = layer.soup.label[hits.triangle]
+            instances[hits.rows] = layer.soup.instance[hits.triangle]
+        layer, hits = seen.layers[0]
+        road = np.flatnonzero(seen.material[hits.rows] == Material.ROAD)
+        surface = self._surface(seen, layer, hits, road, Material.ROAD, np.ones_like(seen.distance))
+        semantics[hits.rows[road[on_paint(surface, self._scene.marks)]]] = Label.ROAD_LINES
+        return semantics, instances
+
+    def _smooth_edges(
+        self, radiance: np.ndarray, edge: np.ndarray, open_ground: np.ndarray, open_rest: np.ndarray
+    ) -> None:
+        """Replaces pixels on edges by the mean of four rays, in place."""
+        view = self._view
+        pixels = np.flatnonzero(edge)
+        if not len(pixels):
+            return
+        total = np.zeros((len(pixels), 3), np.float32)
+        rays = [_rays(view.width, view.height, view.fov_degrees, dx, dy)[pixels] for dx, dy in _JITTER]
+        seen = self._see(np.concatenate(rays))
+        again = np.tile(pixels, len(_JITTER))
+        visible = np.where(np.isin(seen.material, _GROUND), open_ground[again], open_rest[again])
+        colour, _ = self._shade(seen, visible)
+        # Highlights are clipped first, or one ray into the sun would bleach the whole pixel.
+        total = np.minimum(colour, 4.0).reshape(len(_JITTER), len(pixels), 3).mean(0)
+        radiance[pixels] = total
+
+
+def _visible(view: CameraView, actors: Sequence[ActorShape]) -> list[ActorShape]:
+    """Actors in range that do not carry the camera: those whose box, a little larger, does not hold it."""
+    eye = view.pose_camera_in_world[:3, 3]
+    kept = []
+    for actor in actors:
+        local = transform_points(invert(actor.pose_actor_in_world), eye[None])[0] - actor.bbox_centre_xyz
+        inside = (np.abs(local) < np.asarray(actor.extent_xyz) + (0.3, 0.3, 1.2)).all()
+        if not inside and np.linalg.norm(local) < _ACTOR_RANGE:
+            kept.append(actor)
+    return kept
+
+
+@lru_cache(maxsize=32)
+def _rays(width: int, height: int, fov_degrees: float, dx: float, dy: float) -> np.ndarray:
+    """(H·W, 3) float32 unit rays in the camera frame through pixel centres moved by (dx, dy) pixels."""
+    focal = width / 2 / np.tan(np.radians(fov_degrees) / 2)
+    x = (np.arange(width) + 0.5 + dx - width / 2) / focal
+    y = (np.arange(height) + 0.5 + dy - height / 2) / focal
+    right, down = np.meshgrid(x, y)
+    rays = np.stack([np.ones_like(right), -right, -down], axis=-1).reshape(-1, 3)
+    return (rays / np.linalg.norm(rays, axis=1, keepdims=True)).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def _forward(width: int, height: int, fov_degrees: float) -> np.ndarray:
+    """(H·W,) cosine between each pixel's ray and the camera's axis."""
+    return np.ascontiguousarray(_rays(width, height, fov_degrees, 0.0, 0.0)[:, 0])
+
+
+def _sun_points(direction: np.ndarray, spread: float) -> np.ndarray:
+    """(16, 3) float32 unit vectors over the sun's disc, in an order that spreads neighbours."""
+    side = np.cross(direction, [0, 0, 1.0])
+    side /= max(np.linalg.norm(side), 1e-6)
+    other = np.cross(side, direction)
+    order = np.array([0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5])
+    radius, angle = np.sqrt((order + 0.5) / 16) * spread, order * 2.399963
+    points = direction + np.outer(radius * np.cos(angle), side) + np.outer(radius * np.sin(angle), other)
+    points[:, 2] = np.maximum(points[:, 2], 0.05)
+    return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+
+
+def _soften(
+    sun: np.ndarray, seen: _Seen, shape: tuple[int, int], spread: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Averages the 4 × 4 pattern within the ground and within the rest; each (N,), defined everywhere."""
+    ground = np.isin(seen.material, _GROUND).astype(np.float32).reshape(shape)
+    size = (4, 4) if spread > 0.1 else (2, 2)
+    image = sun.reshape(shape)
+    out = []
+    for weight in (ground, 1 - ground):
+        share = cv2.blur(weight, size)
+        out.append(
+            np.where(share > 1e-3, cv2.blur(image * weight, size) / np.maximum(share, 1e-3), 1.0).ravel()
+        )
+    return out[0].astype(np.float32), out[1].astype(np.float32)
+
+
+def _edges(seen: _Seen, normal: np.ndarray, semantics: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """(N,) bool: pixels whose neighbour is another thing, another face, or much farther."""
+    material = seen.material.reshape(shape)
+    solid = ~np.isin(material, (*_GROUND, _SKY))
+    depth = np.log(np.minimum(seen.distance, 2e3)).reshape(shape)
+    normal = normal.reshape(*shape, 3)
+    edge = np.zeros(shape, bool)
+    for axis in (0, 1):
+        near, far = (
+            (slice(None, -1), slice(1, None))
+            if axis == 0
+            else ((slice(None), slice(None, -1)), (slice(None), slice(1, None)))
+        )
+        differs = material[near] != material[far]
+        both = solid[near] & solid[far]
+        differs |= both & (np.abs(depth[near] - depth[far]) > 0.12)
+        differs |= both & ((normal[near] * normal[far]).sum(-1) < 0.6)
+        edge[near] |= differs
+        edge[far] |= differs
+    return edge.ravel()

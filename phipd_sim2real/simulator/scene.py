@@ -1,0 +1,73 @@
+"""The static world of one map: geometry built once, then only looked at."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+from phipd_sim2real.simulator.dressing import DISTRICTS, dress
+from phipd_sim2real.simulator.ground import Terrain
+from phipd_sim2real.simulator.road_mesh import Mark, RoadMesh, build_roads
+from phipd_sim2real.simulator.triangles import Triangles, concatenate
+
+
+class Geometry:
+    """Triangles with an Embree hierarchy over them."""
+
+    def __init__(self, soup: Triangles) -> None:
+        from embreex.mesh_construction import TriangleMesh
+        from embreex.rtcore_scene import EmbreeScene
+
+        self.soup = soup
+        self._embree = EmbreeScene()
+        TriangleMesh(self._embree, soup.vertices)
+
+    def cast(self, origins: np.ndarray, directions: np.ndarray) -> dict[str, np.ndarray]:
+        """First hits of (N, 3) float32 rays: primID (-1: none), tfar, u, v, Ng."""
+        return self._embree.run(origins, directions, output=True)
+
+    def blocked(self, origins: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        """(N,) bool: whether anything lies on the ray."""
+        return self._embree.run(origins, directions, query="OCCLUDED") != -1
+
+
+class Scene:
+    """Roads, terrain and what stands beside them.
+
+    The roads and the terrain are the same in every district; buildings, plants and poles are the district's.
+
+    Attributes:
+        map_name: the map's name.
+        seed: seed of everything that the OpenDRIVE text leaves open.
+        marks: table of lane marks that `Triangles.marks` points into; index 0 is None.
+    """
+
+    def __init__(self, map_name: str, seed: int, mesh: RoadMesh) -> None:
+        self.map_name, self.seed, self.marks = map_name, seed, list[Mark | None](mesh.marks)
+        self._mesh = mesh
+        # crc32, because Python's own hash of a text changes from run to run.
+        self._random_seed = zlib.crc32(map_name.encode()) ^ seed
+        self._terrain = Terrain(mesh, self._random_seed % 1000)
+        self._geometry: dict[str, Geometry] = {}
+
+    @classmethod
+    def from_opendrive(cls, map_name: str, xodr: str, seed: int = 0) -> Scene:
+        """Builds the scene of an OpenDRIVE map.
+
+        Args:
+            map_name: any name; it seeds what the map does not say, so equal names give equal scenes.
+            xodr: OpenDRIVE text.
+            seed: gives the same map another neighbourhood.
+        """
+        import carla
+
+        return cls(map_name, seed, build_roads(carla.Map(map_name, xodr), xodr))
+
+    def geometry(self, district: str) -> Geometry:
+        """The scene in one district of dressing.DISTRICTS, built at the first call."""
+        if district not in self._geometry:
+            parts = [self._mesh.triangles(), self._terrain.triangles()]
+            parts += dress(self._mesh, self._terrain, DISTRICTS[district], self._random_seed)
+            self._geometry[district] = Geometry(concatenate(parts))
+        return self._geometry[district]

@@ -1,0 +1,115 @@
+"""Weather to light, and the sky's colour in any direction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from phipd_sim2real.simulator.looks import Look
+from phipd_sim2real.simulator.textures import fractal_tile, sample_tile, smoothstep
+
+
+@dataclass(frozen=True)
+class Weather:
+    """The part of CARLA's WeatherParameters that the picture follows; degrees, and percent 0..100."""
+
+    sun_azimuth_deg: float = 40.0
+    sun_altitude_deg: float = 45.0
+    cloudiness: float = 10.0
+    fog_density: float = 0.0
+    precipitation_deposits: float = 0.0
+    wetness: float = 0.0
+
+
+@dataclass(frozen=True)
+class Light:
+    """Light of one look in one weather; colours are (3,) float32 linear RGB.
+
+    Attributes:
+        sun_direction: (3,) unit vector to the sun, right-handed world.
+        sun: direct light on a surface that faces it.
+        sky: ambient light on a surface that faces up; bounce: on one that faces down.
+        zenith, horizon, cloud: the sky's colours.
+        cover: cloudiness, 0..1.
+        spread: radius of the sun's disc as a tangent: sharp shadows near 0, soft ones near 1.
+        haze: optical density per metre.
+        wet: 0 dry to 1 wet ground; puddles: 0..1.
+        drift: (2,) where in the noise the clouds lie.
+    """
+
+    sun_direction: np.ndarray
+    sun: np.ndarray
+    sky: np.ndarray
+    bounce: np.ndarray
+    zenith: np.ndarray
+    horizon: np.ndarray
+    cloud: np.ndarray
+    cover: float
+    spread: float
+    haze: float
+    wet: float
+    puddles: float
+    drift: tuple[float, float]
+
+
+def light(look: Look, weather: Weather) -> Light:
+    """What a look makes of a weather."""
+    part, colours = look.sky, look.colours
+    cover = part.least_cloud + (1 - part.least_cloud) * float(np.clip(weather.cloudiness / 100, 0, 1))
+    altitude = np.radians(np.clip(weather.sun_altitude_deg, 8, 90) * part.sun_height)
+    azimuth = np.radians(weather.sun_azimuth_deg)
+    # CARLA's azimuth turns clockwise seen from above: y points right there and left here.
+    flat = np.cos(altitude)
+    direction = np.array([flat * np.cos(azimuth), -flat * np.sin(azimuth), np.sin(altitude)], np.float32)
+    low = float(1 - np.clip(np.sin(altitude) / 0.5, 0, 1))
+    warm = np.array([1, 1 - 0.22 * low, 1 - 0.48 * low], np.float32)
+    shade = float(1 - 0.8 * smoothstep(0.35, 1.0, np.float64(cover)))
+    overcast = colours["overcast"]
+    thick = float(smoothstep(0.3, 1.0, np.float64(cover)))
+    zenith = colours["zenith"] * (1 - thick) + overcast * thick * 0.92
+    horizon = (colours["horizon"] * (1 - thick) + overcast * thick * 1.12) * (1 - 0.5 * low * (1 - warm))
+    fog = float(np.clip(weather.fog_density / 100, 0, 1))
+    return Light(
+        sun_direction=direction,
+        sun=colours["sun_colour"] * warm * np.float32(part.sun * shade * (0.55 + 0.45 * (1 - low))),
+        sky=(0.6 * zenith + 0.4 * horizon) * np.float32(part.ambient * (0.9 + 0.5 * thick)),
+        bounce=(colours["asphalt"] + colours["soil"][0]) * np.float32(0.55 * part.ambient),
+        zenith=zenith,
+        horizon=horizon,
+        cloud=colours["cloud"] * warm,
+        cover=cover,
+        spread=0.02 + 0.75 * thick,
+        haze=(part.haze + 14 * fog) / 1000,
+        wet=float(np.clip(max(weather.wetness, weather.precipitation_deposits * 0.8) / 100, 0, 1)),
+        puddles=float(np.clip(weather.precipitation_deposits / 100, 0, 1)),
+        drift=(weather.sun_azimuth_deg * 13.7, weather.cloudiness * 7.3),
+    )
+
+
+def sky_radiance(light: Light, directions: np.ndarray, sun_disc: bool = True) -> np.ndarray:
+    """(N, 3) float32 linear radiance of the sky along (N, 3) unit directions; below the horizon it is haze."""
+    height = np.maximum(directions[:, 2], 0)
+    share = (1 - np.sqrt(height)) ** 2
+    colour = light.zenith + share[:, None] * (light.horizon - light.zenith)
+    towards_sun = np.maximum(directions @ light.sun_direction, 0)
+    if sun_disc:
+        colour = colour + _clouds(light, directions, height, towards_sun, colour)
+    glow = 0.25 * towards_sun**8 + 0.35 * towards_sun**64
+    if sun_disc:
+        glow = glow + (1 - light.cover) ** 2 * 30 * smoothstep(0.9994, 0.9998, towards_sun)
+    return colour + glow[:, None] * (light.sun * np.float32(0.5 * (1 - 0.6 * light.cover)))
+
+
+def _clouds(
+    light: Light, directions: np.ndarray, height: np.ndarray, towards_sun: np.ndarray, colour: np.ndarray
+) -> np.ndarray:
+    """What clouds add to the clear sky's colour: fractal noise on a plane high above."""
+    reach = 1 / (height + 0.09)
+    x = directions[:, 0] * reach + np.float32(light.drift[0])
+    y = directions[:, 1] * reach + np.float32(light.drift[1])
+    density = sample_tile(fractal_tile(901, 1.7, 1, 120), x, y, 9.0)
+    body = smoothstep(1.7 - 3.2 * light.cover, 2.4 - 2.4 * light.cover, density)
+    body = body * np.clip(height * 9, 0, 1) * (0.92 - 0.3 * max(light.cover - 0.6, 0))
+    bright = 0.82 + 0.18 * towards_sun**4 - 0.14 * light.cover * np.clip(density, 0, 2)
+    return body[:, None] * (light.cloud * bright[:, None] * np.float32(1.05 - 0.3 * light.cover) - colour)
