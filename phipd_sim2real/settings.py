@@ -41,7 +41,9 @@ def load_settings(model: type[S], path: Path | None, overrides: Sequence[str] = 
         return model.model_validate(values)
     except ValidationError as error:
         origin = str(path) if path is not None else "the defaults"
-        raise UsageError(f"{origin} with {list(overrides)} is not a valid {model.__name__}: {_explain(error, model)}") from error
+        raise UsageError(
+            f"{origin} with {list(overrides)} is not a valid {model.__name__}: {_explain(error, model)}"
+        ) from error
 
 
 def settings_hash(settings: BaseModel) -> str:
@@ -58,7 +60,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise UsageError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(values, dict):
-        raise UsageError(f"{path} holds a {type(values).__name__} at the top; a config is a mapping of sections.")
+        raise UsageError(
+            f"{path} holds a {type(values).__name__} at the top; a config is a mapping of sections."
+        )
     return values
 
 
@@ -70,7 +74,9 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
     for section in sections:
         values = values.setdefault(section, {})
         if not isinstance(values, dict):
-            raise UsageError(f"The override {override!r} goes through {section!r}, which is a value, not a section.")
+            raise UsageError(
+                f"The override {override!r} goes through {section!r}, which is a value, not a section."
+            )
     values[key] = yaml.safe_load(text)
 
 
@@ -90,6 +96,10 @@ def _explain(error: ValidationError, model: type[BaseModel]) -> str:
 def _section(model: type[BaseModel], location: Sequence[str | int]) -> type[BaseModel]:
     for part in location:
         field = model.model_fields.get(str(part))
-        if field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+        if (
+            field is not None
+            and isinstance(field.annotation, type)
+            and issubclass(field.annotation, BaseModel)
+        ):
             model = field.annotation
     return model

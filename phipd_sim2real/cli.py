@@ -1,0 +1,189 @@
+"""The command `phipd`: one sub-command per stage, exit codes 0 done, 1 failed, 2 bad input."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from phipd_sim2real.errors import StageError, UsageError
+
+if TYPE_CHECKING:
+    from phipd_sim2real.run import Run
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="CARLA frames enhanced toward Waymo appearance by phase-preserving diffusion, and the planners trained on them.",
+)
+
+Config = Annotated[Path, typer.Option("--config", help="Run configuration (YAML).")]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Run folder; default runs/NAME of the configuration.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[SECTION.KEY=VALUE]...", help="Values that replace the configuration's."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+
+
+def main() -> None:
+    """Entry point: turns the two kinds of error into a sentence and an exit code."""
+    try:
+        app()
+    except UsageError as error:
+        _fail(error, code=2)
+    except StageError as error:
+        _fail(error, code=1)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """What this machine can do, and the command that mends what it cannot."""
+    from phipd_sim2real.doctor import examine
+
+    findings = examine()
+    lines = [f"{f.state:7} {f.name:30} {f.detail}" + (f"  →  {f.mend}" if f.mend else "") for f in findings]
+    _emit([finding.as_json() for finding in findings], "\n".join(lines), as_json)
+    if any(finding.state == "broken" for finding in findings):
+        raise StageError("Something that every stage needs is broken; see the lines above.")
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+)
+def serve_simulator(context: typer.Context) -> None:
+    """Serve our CARLA-protocol simulator; prints one JSON line with its port. --help lists its options."""
+    from phipd_sim2real.simulator.__main__ import main as serve
+
+    raise typer.Exit(serve(context.args))
+
+
+@app.command()
+def capture(config: Config, overrides: Overrides = None, out: Out = None, as_json: Json = False) -> None:
+    """Capture every drive log of the run, from the embedded simulator or from a CARLA server."""
+    _run_stage(config, out, overrides, as_json, lambda run: run.capture_all())
+
+
+@app.command()
+def train_planner(
+    config: Config, overrides: Overrides = None, out: Out = None, as_json: Json = False
+) -> None:
+    """Train the planner of every arm and seed."""
+    _run_stage(config, out, overrides, as_json, lambda run: run.train_all())
+
+
+@app.command()
+def evaluate(config: Config, overrides: Overrides = None, out: Out = None, as_json: Json = False) -> None:
+    """Score every planner and baseline on the evaluation log or records."""
+    _run_stage(config, out, overrides, as_json, lambda run: run.evaluate())
+
+
+@app.command()
+def report(config: Config, overrides: Overrides = None, out: Out = None, as_json: Json = False) -> None:
+    """Write the report of an evaluated run: one HTML page and one JSON file."""
+    _run_stage(config, out, overrides, as_json, lambda run: run.report())
+
+
+@app.command()
+def demo(
+    config: Config = Path("configs/demo.yaml"),
+    overrides: Overrides = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """The whole way at small size: capture, enhance, train, evaluate, report."""
+    _run_stage(config, out, overrides, as_json, lambda run: run.everything())
+
+
+@app.command()
+def fit(
+    config: Annotated[
+        Path,
+        typer.Option(
+            "--config", help="Model configuration (YAML), such as configs/models/street-small.yaml."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder of checkpoints, samples and the finished model.")
+    ],
+    overrides: Overrides = None,
+    as_json: Json = False,
+) -> None:
+    """Fit a phase-preserving model to the unpaired images of a drive log or a folder."""
+    from phipd_sim2real.diffusion.fit import FitSettings, fit
+    from phipd_sim2real.settings import load_settings
+
+    settings = load_settings(FitSettings, config, overrides or ())
+    model = _with_progress(lambda progress: fit(settings, out, progress))
+    _emit({"model": str(model)}, f"The model lies in {model}.", as_json)
+
+
+@app.command()
+def enhance(
+    source: Annotated[Path, typer.Argument(help="A drive log, a folder of images, or a video.")],
+    out: Annotated[Path, typer.Option("--out", help="Where the enhanced log, folder or video goes.")],
+    overrides: Overrides = None,
+    config: Annotated[Path | None, typer.Option("--config", help="Enhancement settings (YAML).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Enhance a drive log, a folder of images or a video; labels of a log are carried over unchanged."""
+    from phipd_sim2real.diffusion.settings import EnhanceSettings
+    from phipd_sim2real.settings import load_settings
+
+    settings = load_settings(EnhanceSettings, config, overrides or ())
+    from phipd_sim2real.diffusion.batch import enhance_path
+
+    summary = _with_progress(lambda progress: enhance_path(source, out, settings, progress))
+    _emit(summary.model_dump(mode="json"), summary.sentence(), as_json)
+
+
+@app.command()
+def inspect(
+    path: Annotated[Path, typer.Argument(help="A captured or enhanced drive log, or an enhanced folder.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where the page goes; default PATH/inspect.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a page that shows frames before and after, with structure measures and label checks."""
+    from phipd_sim2real.quality.inspect import inspect
+
+    page = _with_progress(lambda progress: inspect(path, out, progress))
+    _emit({"page": str(page)}, f"The page lies in {page}.", as_json)
+
+
+def _run_stage(
+    config: Path,
+    out: Path | None,
+    overrides: list[str] | None,
+    as_json: bool,
+    stage: Callable[[Run], dict[str, Any]],
+) -> None:
+    from phipd_sim2real.run import Run, load_run_settings
+
+    settings = load_run_settings(config, overrides or ())
+    result = _with_progress(lambda progress: stage(Run(settings, out, progress)))
+    _emit(result, result.pop("text", ""), as_json)
+
+
+def _with_progress(work: Callable[[Any], Any]) -> Any:
+    from phipd_sim2real.progress import ProgressDisplay
+
+    with ProgressDisplay() as progress:
+        return work(progress)
+
+
+def _emit(value: Any, text: str, as_json: bool) -> None:
+    print(json.dumps(value, indent=2) if as_json else text)
+
+
+def _fail(error: Exception, code: int) -> None:
+    print(f"phipd: {error}", file=sys.stderr)
+    sys.exit(code)

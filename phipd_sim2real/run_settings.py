@@ -1,0 +1,105 @@
+"""What one run of the whole pipeline is made of: logs, arms, training, evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from phipd_sim2real.capture.settings import CaptureSettings
+from phipd_sim2real.diffusion.settings import EnhanceSettings
+from phipd_sim2real.settings import Settings, load_settings
+from planner_eval.config import EvaluateSettings, TrainSettings
+
+
+class ArmSettings(Settings):
+    """One training condition: which log, and how its pictures are made."""
+
+    log: str = "source"
+    """Name of a log in `capture` or `logs`."""
+
+    enhance: EnhanceSettings | None = None
+    """How its pictures are enhanced; without it they are taken as captured."""
+
+    @property
+    def description(self) -> str:
+        """One line for tables."""
+        if self.enhance is None:
+            return f"trained on the {self.log} log as captured"
+        return f"trained on the {self.log} log enhanced by {Path(self.enhance.model).name}, cutoff {self.enhance.cutoff} cycles/px"
+
+
+class EvaluationData(Settings):
+    """What the planners are evaluated on: exactly one of the two."""
+
+    log: str | None = None
+    """Name of a log in `capture` or `logs`. It is also written as WOD-E2E records and scored from those."""
+
+    records: str | None = None
+    """Glob of WOD-E2E TFRecords, such as /data/waymo/val*."""
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> Self:
+        if (self.log is None) == (self.records is None):
+            raise ValueError(
+                "give either log (a name) or records (a glob of TFRecords), not both and not neither"
+            )
+        return self
+
+
+class RunSettings(Settings):
+    """A whole run, from capture to report."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")
+    """Of the run; its folder is runs/NAME unless --out gives another."""
+
+    capture: dict[str, CaptureSettings] = Field(default_factory=dict)
+    """Logs to capture, by name."""
+
+    logs: dict[str, Path] = Field(default_factory=dict)
+    """Logs that exist already, by name: folders in the Waymo v2 layout."""
+
+    arms: dict[str, ArmSettings] = Field(min_length=1)
+    """Training conditions, by name. They differ in their pictures only."""
+
+    train: TrainSettings = TrainSettings()
+    """Planner and recipe, the same for every arm."""
+
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    """Training seeds of every arm."""
+
+    evaluation: EvaluationData
+    """What the planners are evaluated on."""
+
+    evaluate: EvaluateSettings = EvaluateSettings()
+    """How arms are compared."""
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        known = [*self.capture, *self.logs]
+        wanted = {f"arms.{name}.log": arm.log for name, arm in self.arms.items()}
+        if self.evaluation.log is not None:
+            wanted["evaluation.log"] = self.evaluation.log
+        for where, log in wanted.items():
+            if log not in known:
+                raise ValueError(f"{where} is {log!r}; the logs of this run are {', '.join(known) or 'none'}")
+        if self.evaluate.baseline not in self.arms:
+            raise ValueError(
+                f"evaluate.baseline is {self.evaluate.baseline!r}; the arms are {', '.join(self.arms)}"
+            )
+        if self.evaluation.log in {arm.log for arm in self.arms.values()}:
+            raise ValueError(
+                f"evaluation.log is {self.evaluation.log!r}, which an arm is trained on; evaluate on another log"
+            )
+        return self
+
+
+def load_run_settings(config: Path, overrides: Sequence[str] = ()) -> RunSettings:
+    """Reads a run's configuration.
+
+    Raises:
+        UsageError: as `load_settings`.
+    """
+    return load_settings(RunSettings, config, overrides)
