@@ -32,6 +32,8 @@ ProgressCallback = Callable[[str, int, int], None]
 NOT_PART_OF_THE_RESULT = {"endpoint", "workers", "retries", "connect_s", "stall_s"}
 """Settings that change how a log is made but not what it holds."""
 
+PACKAGES = ("phipd-sim2real", "carla", "numpy", "opencv-python-headless", "pyarrow", "embreex")
+
 
 @dataclass(frozen=True)
 class CaptureSummary:
@@ -170,9 +172,7 @@ class _Capture:
             write_provenance(self._out, self._provenance(server))
 
     def _provenance(self, server: dict[str, Any]) -> Provenance:
-        versions = collect_versions(
-            "phipd-sim2real", "carla", "numpy", "opencv-python-headless", "pyarrow", "embreex"
-        )
+        versions = collect_versions(*PACKAGES)
         return Provenance(
             domain=server["domain"],
             config=self._config,
@@ -200,7 +200,7 @@ class _Capture:
             ) from failure
 
     def _leave_server(self) -> None:
-        """Gives a CARLA server its settings back after the last worker was killed in the middle of something."""
+        """Gives a CARLA server its settings back after the last worker was killed."""
         if self._restore_to is not None:
             host, _, port = self._settings.endpoint.rpartition(":")
             with self._worker(host, int(port)):
@@ -215,7 +215,11 @@ class _Capture:
             return
         from phipd_sim2real.simulator.maps import MAPS
 
-        unknown = [name for name in self._settings.maps if name not in MAPS and not Path(name).is_file()]
+        unknown = [
+            name
+            for name in self._settings.maps
+            if name.rsplit("/", 1)[-1] not in MAPS and not Path(name).is_file()
+        ]
         if unknown:
             raise UsageError(
                 f"The simulator has no map {', '.join(unknown)}; it has {', '.join(sorted(MAPS))}."

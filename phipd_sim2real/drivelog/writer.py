@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,6 +51,7 @@ class SegmentWriter:
         self._writers: dict[str, pq.ParquetWriter] = {}
         self._pending: dict[str, list[dict[str, Any]]] = {}
         self._rows: dict[str, int] = {}
+        self._remove_leftovers()
 
     def __enter__(self) -> Self:
         return self
@@ -130,8 +132,14 @@ class SegmentWriter:
             sha256[component] = sha256_file(final)
         write_completion(self._root, Completion(self._segment, self._config_hash, self._rows, sha256))
 
+    def _remove_leftovers(self) -> None:
+        """Removes what killed processes left of this segment."""
+        for leftover in self._root.glob(f"*/.{self._segment}.parquet.*.part"):
+            if not Path(f"/proc/{leftover.suffixes[-2][1:]}").exists():
+                leftover.unlink()
+
     def _temporary(self, component: str) -> Path:
-        return self._root / component / f".{self._segment}.parquet.part"
+        return self._root / component / f".{self._segment}.parquet.{os.getpid()}.part"
 
 
 def _plain(value: Any) -> Any:

@@ -151,7 +151,9 @@ def test_a_killed_writer_leaves_no_segment_and_the_next_one_succeeds(tmp_path):
     assert result.returncode == -signal.SIGKILL
     write_provenance(tmp_path, _provenance())
     assert DriveLog(tmp_path).segments == ()
+    assert list(tmp_path.rglob("*.part"))
     assert _write(tmp_path).segments == ("a",)
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_nothing_is_overwritten(tmp_path):
