@@ -62,9 +62,7 @@ def run_from_command_line(flow: Callable[..., Any], arguments: Sequence[str] | N
     parser = argparse.ArgumentParser(description=flow.__doc__)
     parser.add_argument("--config", type=Path, required=True, help="run configuration (YAML)")
     parser.add_argument("--out", type=Path, default=None, help="run folder; default runs/NAME")
-    parser.add_argument(
-        "overrides", nargs="*", metavar="section.key=value", help="values that replace the file's"
-    )
+    parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="values that replace the file's")
     given = parser.parse_args(arguments)
     try:
         flow(config=given.config, out=given.out, overrides=given.overrides)

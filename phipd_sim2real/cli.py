@@ -19,13 +19,11 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="CARLA frames enhanced toward Waymo appearance by phase-preserving diffusion, and the planners trained on them.",
+    help="CARLA frames enhanced toward Waymo appearance by phase-preserving diffusion, and planners trained on them.",
 )
 
 Config = Annotated[Path, typer.Option("--config", help="Run configuration (YAML).")]
-Out = Annotated[
-    Path | None, typer.Option("--out", help="Run folder; default runs/NAME of the configuration.")
-]
+Out = Annotated[Path | None, typer.Option("--out", help="Run folder; default runs/NAME of the configuration.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[SECTION.KEY=VALUE]...", help="Values that replace the configuration's."),
@@ -55,9 +53,7 @@ def doctor(as_json: Json = False) -> None:
         raise StageError("Something that every stage needs is broken; see the lines above.")
 
 
-@app.command(
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-)
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def serve_simulator(context: typer.Context) -> None:
     """Serve our CARLA-protocol simulator; prints one JSON line with its port. --help lists its options."""
     from phipd_sim2real.simulator.__main__ import main as serve
@@ -72,9 +68,7 @@ def capture(config: Config, overrides: Overrides = None, out: Out = None, as_jso
 
 
 @app.command()
-def train_planner(
-    config: Config, overrides: Overrides = None, out: Out = None, as_json: Json = False
-) -> None:
+def train_planner(config: Config, overrides: Overrides = None, out: Out = None, as_json: Json = False) -> None:
     """Train the planner of every arm and seed."""
     _run_stage(config, out, overrides, as_json, lambda run: run.train_all())
 
@@ -106,13 +100,9 @@ def demo(
 def fit(
     config: Annotated[
         Path,
-        typer.Option(
-            "--config", help="Model configuration (YAML), such as configs/models/street-small.yaml."
-        ),
+        typer.Option("--config", help="Model configuration (YAML), such as configs/models/street-small.yaml."),
     ],
-    out: Annotated[
-        Path, typer.Option("--out", help="Folder of checkpoints, samples and the finished model.")
-    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder of checkpoints, samples and the finished model.")],
     overrides: Overrides = None,
     as_json: Json = False,
 ) -> None:
@@ -147,9 +137,7 @@ def enhance(
 @app.command()
 def inspect(
     path: Annotated[Path, typer.Argument(help="A captured or enhanced drive log, or an enhanced folder.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Where the page goes; default PATH/inspect.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where the page goes; default PATH/inspect.")] = None,
     as_json: Json = False,
 ) -> None:
     """Write a page that shows frames before and after, with structure measures and label checks."""
@@ -166,7 +154,8 @@ def _run_stage(
     as_json: bool,
     stage: Callable[[Run], dict[str, Any]],
 ) -> None:
-    from phipd_sim2real.run import Run, load_run_settings
+    from phipd_sim2real.run import Run
+    from phipd_sim2real.run_settings import load_run_settings
 
     settings = load_run_settings(config, overrides or ())
     result = _with_progress(lambda progress: stage(Run(settings, out, progress)))

@@ -45,9 +45,7 @@ def examine() -> list[Finding]:
         _package("carla", "capture and the simulator", "make setup EXTRAS=carla,waymo,dev"),
         _package("embreex", "the simulator's pictures", "make setup EXTRAS=carla,waymo,dev"),
         _package("waymo-open-dataset-tf-2-12-0", "Waymo records", "make setup EXTRAS=carla,waymo,dev"),
-        _package(
-            "tensorflow-cpu", "gs:// paths and the official v2 reader", "make setup EXTRAS=carla,waymo,dev"
-        ),
+        _package("tensorflow-cpu", "gs:// paths and the official v2 reader", "make setup EXTRAS=carla,waymo,dev"),
         _package("prefect", "scheduled flows", "make setup", state="broken"),
         _accelerator(),
         _shipped_weights(),
@@ -60,9 +58,7 @@ def _python() -> Finding:
     version = platform.python_version()
     if (3, 11) <= sys.version_info[:2] < (3, 13):
         return Finding("python", "ok", f"{version}, {os.cpu_count()} cores")
-    return Finding(
-        "python", "broken", f"{version}; 3.11 or 3.12 is needed", "make clean setup PYTHON=python3.11"
-    )
+    return Finding("python", "broken", f"{version}; 3.11 or 3.12 is needed", "make clean setup PYTHON=python3.11")
 
 
 def _package(distribution: str, use: str, mend: str, state: State = "absent") -> Finding:
@@ -114,6 +110,4 @@ def _endpoint() -> Finding:
     try:
         return Finding("CARLA server", "ok", f"{host}:{port} answers as {server_version(host, int(port))}")
     except Exception as error:  # the client raises RuntimeError and what the extension module adds
-        return Finding(
-            "CARLA server", "absent", f"{host}:{port}: {error}", "start the server, then run this again"
-        )
+        return Finding("CARLA server", "absent", f"{host}:{port}: {error}", "start the server, then run this again")

@@ -38,9 +38,7 @@ class EgoStates:
     future_valid: np.ndarray
 
 
-def pose_from_carla(
-    location_xyz: Sequence[float], rotation_pitch_yaw_roll_degrees: Sequence[float]
-) -> np.ndarray:
+def pose_from_carla(location_xyz: Sequence[float], rotation_pitch_yaw_roll_degrees: Sequence[float]) -> np.ndarray:
     """Turns a CARLA transform into a right-handed pose.
 
     Args:
@@ -122,12 +120,8 @@ def ego_states(timestamps_s: np.ndarray, poses_vehicle_in_world: np.ndarray, t0_
     times = np.asarray(timestamps_s, dtype=np.float64) - t0_s
     now = int(np.argmin(np.abs(times)))
     if abs(times[now]) > TIME_TOLERANCE_S:
-        raise ValueError(
-            f"There is no vehicle pose at {t0_s:.3f} s (the nearest is {times[now]:+.3f} s away)."
-        )
-    positions = transform_points(
-        invert(poses_vehicle_in_world[now]), np.asarray(poses_vehicle_in_world)[:, :3, 3]
-    )
+        raise ValueError(f"There is no vehicle pose at {t0_s:.3f} s (the nearest is {times[now]:+.3f} s away).")
+    positions = transform_points(invert(poses_vehicle_in_world[now]), np.asarray(poses_vehicle_in_world)[:, :3, 3])
     past_covered = _covered(times[: now + 1], PAST_TIMES_S)
     if not past_covered.all():
         raise ValueError(

@@ -64,12 +64,8 @@ class Run:
     def capture_all(self) -> dict[str, Any]:
         """Captures every log of the run, side by side."""
         with ThreadPoolExecutor(max_workers=max(1, len(self.settings.capture))) as pool:
-            logs = dict(
-                zip(self.settings.capture, pool.map(self.capture, self.settings.capture), strict=True)
-            )
-        summary = {
-            name: {"folder": str(log.root), "segments": len(log.segments)} for name, log in logs.items()
-        }
+            logs = dict(zip(self.settings.capture, pool.map(self.capture, self.settings.capture), strict=True))
+        summary = {name: {"folder": str(log.root), "segments": len(log.segments)} for name, log in logs.items()}
         return {"logs": summary, "text": "\n".join(f"{name}: {log.root}" for name, log in logs.items())}
 
     def log(self, name: str) -> DriveLog:
@@ -105,9 +101,7 @@ class Run:
 
     def train_all(self) -> dict[str, Any]:
         """Trains the planners of every arm and seed."""
-        planners = {
-            arm: [str(self.train(arm, seed)) for seed in self.settings.seeds] for arm in self.settings.arms
-        }
+        planners = {arm: [str(self.train(arm, seed)) for seed in self.settings.seeds] for arm in self.settings.arms}
         return {
             "planners": planners,
             "text": "\n".join(folder for folders in planners.values() for folder in folders),
@@ -126,9 +120,7 @@ class Run:
         if not path.exists():
             with self._timed("write records"):
                 frames = self._log_samples(log)
-                write_e2e(
-                    path, (frame for frame in frames if isinstance(frame, PlannerSample)), drivelog_jpegs(log)
-                )
+                write_e2e(path, (frame for frame in frames if isinstance(frame, PlannerSample)), drivelog_jpegs(log))
         return path
 
     def evaluate(self) -> dict[str, Any]:
@@ -146,9 +138,7 @@ class Run:
         folder, inputs = self.folder / "evaluation" / kind, {"planners": self._planner_hashes()}
         if (folder / INPUTS).is_file():
             if json.loads((folder / INPUTS).read_text()) != inputs:
-                raise UsageError(
-                    f"{folder} holds the scores of other planners; remove it or give another --out."
-                )
+                raise UsageError(f"{folder} holds the scores of other planners; remove it or give another --out.")
             return EvaluationResult.load(folder)
         samples, dataset, total = self._samples(kind)
         with self._timed(f"evaluate from {kind}"):
@@ -165,9 +155,7 @@ class Run:
         floors = [Arm(name, "floor: sees no picture", (planner(),)) for name, planner in BASELINES.items()]
         trained = []
         for name, arm in self.settings.arms.items():
-            planners = tuple(
-                CameraPlanner.from_pretrained(self.train(name, seed)) for seed in self.settings.seeds
-            )
+            planners = tuple(CameraPlanner.from_pretrained(self.train(name, seed)) for seed in self.settings.seeds)
             trained.append(Arm(name, arm.description, planners, self.settings.seeds))
         return floors + trained
 

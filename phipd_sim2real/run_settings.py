@@ -28,7 +28,8 @@ class ArmSettings(Settings):
         """One line for tables."""
         if self.enhance is None:
             return f"trained on the {self.log} log as captured"
-        return f"trained on the {self.log} log enhanced by {Path(self.enhance.model).name}, cutoff {self.enhance.cutoff} cycles/px"
+        model = Path(self.enhance.model).name
+        return f"trained on the {self.log} log enhanced by {model}, cutoff {self.enhance.cutoff} cycles/px"
 
 
 class EvaluationData(Settings):
@@ -43,9 +44,7 @@ class EvaluationData(Settings):
     @model_validator(mode="after")
     def _is_one_of_two(self) -> Self:
         if (self.log is None) == (self.records is None):
-            raise ValueError(
-                "give either log (a name) or records (a glob of TFRecords), not both and not neither"
-            )
+            raise ValueError("give either log (a name) or records (a glob of TFRecords), not both and not neither")
         return self
 
 
@@ -86,9 +85,7 @@ class RunSettings(Settings):
             if log not in known:
                 raise ValueError(f"{where} is {log!r}; the logs of this run are {', '.join(known) or 'none'}")
         if self.evaluate.baseline not in self.arms:
-            raise ValueError(
-                f"evaluate.baseline is {self.evaluate.baseline!r}; the arms are {', '.join(self.arms)}"
-            )
+            raise ValueError(f"evaluate.baseline is {self.evaluate.baseline!r}; the arms are {', '.join(self.arms)}")
         if self.evaluation.log in {arm.log for arm in self.arms.values()}:
             raise ValueError(
                 f"evaluation.log is {self.evaluation.log!r}, which an arm is trained on; evaluate on another log"

@@ -60,9 +60,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise UsageError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(values, dict):
-        raise UsageError(
-            f"{path} holds a {type(values).__name__} at the top; a config is a mapping of sections."
-        )
+        raise UsageError(f"{path} holds a {type(values).__name__} at the top; a config is a mapping of sections.")
     return values
 
 
@@ -74,9 +72,7 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
     for section in sections:
         values = values.setdefault(section, {})
         if not isinstance(values, dict):
-            raise UsageError(
-                f"The override {override!r} goes through {section!r}, which is a value, not a section."
-            )
+            raise UsageError(f"The override {override!r} goes through {section!r}, which is a value, not a section.")
     values[key] = yaml.safe_load(text)
 
 
@@ -96,10 +92,6 @@ def _explain(error: ValidationError, model: type[BaseModel]) -> str:
 def _section(model: type[BaseModel], location: Sequence[str | int]) -> type[BaseModel]:
     for part in location:
         field = model.model_fields.get(str(part))
-        if (
-            field is not None
-            and isinstance(field.annotation, type)
-            and issubclass(field.annotation, BaseModel)
-        ):
+        if field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             model = field.annotation
     return model

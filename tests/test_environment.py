@@ -17,9 +17,7 @@ def test_diffusers_and_transformers_import_beside_this_torch():
 
 
 def test_the_command_line_imports_nothing_heavy():
-    code = (
-        f"import sys, json, phipd_sim2real.cli; print(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
-    )
+    code = f"import sys, json, phipd_sim2real.cli; print(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
     assert json.loads(run_python(code)) == []
 
 

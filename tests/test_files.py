@@ -3,12 +3,17 @@ import pytest
 from phipd_sim2real.files import atomic_path, sha256_file, write_json
 
 
+def write_half(path):
+    with atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+
+
 def test_a_failed_write_leaves_the_old_file_and_no_trace(tmp_path):
     path = tmp_path / "table.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError), atomic_path(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        write_half(path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
