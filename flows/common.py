@@ -15,6 +15,8 @@ from prefect.logging import get_run_logger
 
 from phipd_sim2real.errors import StageError, UsageError
 from phipd_sim2real.progress import ProgressCallback
+from phipd_sim2real.run import Run
+from phipd_sim2real.run_settings import load_run_settings
 
 RETRIES = {"retries": 1, "retry_delay_seconds": 10}
 
@@ -44,6 +46,15 @@ def results_of(futures: Mapping[str, PrefectFuture[Any]]) -> dict[str, Any]:
     if all(isinstance(error, UsageError) for error in errors.values()):
         raise UsageError(text)
     raise StageError(f"{len(failed)} of {len(futures)} tasks failed. {text}")
+
+
+def open_run(config: Path, out: Path | None, overrides: Sequence[str] | None) -> Run:
+    """The run of a configuration, with progress in the flow run's log.
+
+    Raises:
+        UsageError: the configuration is not valid.
+    """
+    return Run(load_run_settings(config, overrides or ()), out, log_progress())
 
 
 def log_progress(every: int = 10) -> ProgressCallback:
