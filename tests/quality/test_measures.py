@@ -124,9 +124,7 @@ def test_lab_frechet_of_known_sets():
     white = LabStatistics()
     white.add(np.full((8, 8, 3), 255, np.uint8))
     distance = float(white.mean[0] - grey.mean[0])
-    assert lab_frechet(grey, white).value == pytest.approx(
-        distance**2, rel=1e-4
-    )  # two points: only means differ
+    assert lab_frechet(grey, white).value == pytest.approx(distance**2, rel=1e-4)  # two points: only means differ
     noise, halves = LabStatistics(), LabStatistics()
     picture = rng.integers(0, 256, (40, 30, 3), dtype=np.uint8)
     noise.add(picture)
