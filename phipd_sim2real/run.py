@@ -15,7 +15,7 @@ import json
 import resource
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +28,7 @@ from phipd_sim2real.progress import ProgressCallback
 from phipd_sim2real.run_settings import RunSettings
 
 if TYPE_CHECKING:
-    from phipd_sim2real.waymo import PlannerSample
+    from phipd_sim2real.waymo import PlannerSample, SampleKey
     from planner_eval.evaluate import Arm
     from planner_eval.result import EvaluationResult
     from planner_eval.samples import SampleFailure
@@ -125,11 +125,47 @@ class Run:
 
     def evaluate(self) -> dict[str, Any]:
         """Scores every planner and baseline, from the log and from its records, and requires that both agree."""
+        from planner_eval.report.table import text_table
+
+        results = self._evaluations()
+        return {"scores": results[0].summary(), "text": "\n\n".join(map(text_table, results))}
+
+    def report(self) -> dict[str, Any]:
+        """Writes report.html and report.json."""
+        from phipd_sim2real.run_report import report_content
+        from planner_eval.report import write_report
+
+        treated = self.settings.treated_arm()
+        results = self._evaluations()
+        target = None if self.settings.evaluation.log is None else self.log(self.settings.evaluation.log)
+        source = self.log(self.settings.arms[treated].log)
+        content = report_content(self.settings, treated, source, self.pictures(treated), target)
+        with self._timed("report"):
+            page = write_report(results[0], content, self._frames, self.folder / "report", others=results[1:])
+        return {"page": str(page), "text": f"The report lies in {page}."}
+
+    def everything(self) -> dict[str, Any]:
+        """Capture, enhance, train, evaluate, report."""
+        self.capture_all()
+        self.train_all()
+        evaluated, reported = self.evaluate(), self.report()
+        text = f"{evaluated['text']}\n\n{reported['text']}"
+        return {"scores": evaluated["scores"], "page": reported["page"], "text": text}
+
+    def _evaluations(self) -> list[EvaluationResult]:
+        """The evaluation that the report speaks of first: from the log where there is one, then from records."""
         arms = self._arms()
         from_records = self._evaluation("records", arms)
-        if self.settings.evaluation.log is not None:
-            _require_agreement(self._evaluation("log", arms), from_records)
-        return {"scores": from_records.summary(), "text": _table(from_records)}
+        if self.settings.evaluation.log is None:
+            return [from_records]
+        from_log = self._evaluation("log", arms)
+        _require_agreement(from_log, from_records)
+        return [from_log, from_records]
+
+    def _frames(self, keys: Collection[SampleKey]) -> Iterable[PlannerSample | SampleFailure]:
+        """The frames of some keys with their pictures, for drawing."""
+        samples, _, _ = self._samples("log" if self.settings.evaluation.log is not None else "records")
+        return (sample for sample in samples if sample.key in keys)
 
     def _evaluation(self, kind: str, arms: list[Arm]) -> EvaluationResult:
         from planner_eval.evaluate import evaluate

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from phipd_sim2real.capture.settings import CaptureSettings
 from phipd_sim2real.diffusion.settings import EnhanceSettings
+from phipd_sim2real.errors import UsageError
 from phipd_sim2real.settings import Settings, load_settings
 from planner_eval.config import EvaluateSettings, TrainSettings
 
@@ -60,8 +61,8 @@ class RunSettings(Settings):
     logs: dict[str, Path] = Field(default_factory=dict)
     """Logs that exist already, by name: folders in the Waymo v2 layout."""
 
-    arms: dict[str, ArmSettings] = Field(min_length=1)
-    """Training conditions, by name. They differ in their pictures only."""
+    arms: dict[str, ArmSettings] = Field(default_factory=dict)
+    """Training conditions, by name. They differ in their pictures only. A run without arms only captures."""
 
     train: TrainSettings = TrainSettings()
     """Planner and recipe, the same for every arm."""
@@ -69,27 +70,50 @@ class RunSettings(Settings):
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
     """Training seeds of every arm."""
 
-    evaluation: EvaluationData
-    """What the planners are evaluated on."""
+    evaluation: EvaluationData | None = None
+    """What the planners are evaluated on; needed where there are arms."""
 
     evaluate: EvaluateSettings = EvaluateSettings()
     """How arms are compared."""
 
+    treated: str | None = None
+    """Arm that the report's headline sets against the baseline; None takes the first enhanced one."""
+
+    def treated_arm(self) -> str:
+        """Name of the arm of the headline.
+
+        Raises:
+            UsageError: the run has no such arm.
+        """
+        enhanced = [name for name, arm in self.arms.items() if arm.enhance is not None]
+        if self.treated is None and not enhanced:
+            raise UsageError("No arm is enhanced; a report needs one to set against the baseline (arms.NAME.enhance).")
+        treated = self.treated or enhanced[0]
+        if treated not in self.arms:
+            raise UsageError(f"treated is {treated!r}; the arms are {', '.join(self.arms)}.")
+        return treated
+
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
-        known = [*self.capture, *self.logs]
-        wanted = {f"arms.{name}.log": arm.log for name, arm in self.arms.items()}
-        if self.evaluation.log is not None:
-            wanted["evaluation.log"] = self.evaluation.log
-        for where, log in wanted.items():
-            if log not in known:
-                raise ValueError(f"{where} is {log!r}; the logs of this run are {', '.join(known) or 'none'}")
-        if self.evaluate.baseline not in self.arms:
+        known = ", ".join([*self.capture, *self.logs]) or "none"
+        for name, arm in self.arms.items():
+            if arm.log not in known.split(", "):
+                raise ValueError(f"arms.{name}.log is {arm.log!r}; the logs of this run are {known}")
+        if self.arms and self.evaluate.baseline not in self.arms:
             raise ValueError(f"evaluate.baseline is {self.evaluate.baseline!r}; the arms are {', '.join(self.arms)}")
-        if self.evaluation.log in {arm.log for arm in self.arms.values()}:
-            raise ValueError(
-                f"evaluation.log is {self.evaluation.log!r}, which an arm is trained on; evaluate on another log"
-            )
+        return self
+
+    @model_validator(mode="after")
+    def _evaluates_on_other_data(self) -> Self:
+        if not self.arms:
+            return self
+        if self.evaluation is None:
+            raise ValueError("evaluation is absent; say with evaluation.log or evaluation.records what to score on")
+        trained_on = {arm.log for arm in self.arms.values()}
+        if self.evaluation.log in trained_on:
+            raise ValueError(f"evaluation.log is {self.evaluation.log!r}, on which an arm is trained; give another log")
+        if self.evaluation.log is not None and self.evaluation.log not in [*self.capture, *self.logs]:
+            raise ValueError(f"evaluation.log is {self.evaluation.log!r}, which is none of the logs of this run")
         return self
 
 

@@ -1,0 +1,125 @@
+"""What a run can tell its report beside the scores: pictures, provenance, and what stands in for what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from phipd_sim2real.drivelog import CAMERA, SEGMENT, TIMESTAMP, DriveLog, column, decode_jpeg
+from phipd_sim2real.settings import settings_hash
+from planner_eval.report import Picture, PicturePair, Provenance, ReportContent
+
+if TYPE_CHECKING:
+    from phipd_sim2real.run_settings import RunSettings
+
+PAIRS, TARGETS = 4, 4
+IMAGE = column("camera_image", "image")
+SIMULATOR = "carla-protocol simulator"
+
+
+def report_content(
+    settings: RunSettings, treated: str, source: DriveLog, enhanced: DriveLog, target: DriveLog | None
+) -> ReportContent:
+    """Collects the report's pictures and words.
+
+    Args:
+        settings: of the run.
+        treated: arm of the headline.
+        source: the log that the treated arm's pictures were made from.
+        enhanced: the treated arm's log.
+        target: the evaluation log; None where records from elsewhere are evaluated.
+    """
+    logs = {"source": source, "enhanced": enhanced} | ({"target": target} if target is not None else {})
+    return ReportContent(
+        title=f"Run {settings.name}: does enhancement help the planner?",
+        treated=treated,
+        stand_in=_stand_in(logs),
+        pairs=_pairs(source, enhanced),
+        targets=_targets(target) if target is not None else (),
+        provenance=[_provenance(name, log) for name, log in logs.items()],
+        not_run=_not_run(settings, logs),
+        recipe={
+            "settings (SHA-256)": settings_hash(settings),
+            "training seeds": ", ".join(map(str, settings.seeds)),
+            "bootstrap": f"{settings.evaluate.resamples} resamples of segments, seed {settings.evaluate.seed}",
+        },
+    )
+
+
+def _stand_in(logs: dict[str, DriveLog]) -> str:
+    rendered = [
+        name for name, log in logs.items() if SIMULATOR in (log.provenance.domain, log.provenance.source_domain)
+    ]
+    if not rendered:
+        return ""
+    return (
+        f"The pictures of the {' and '.join(rendered)} logs were rendered by the project's own CARLA-protocol "
+        "simulator. Its target look stands in for the real domain: nothing here was measured on CARLA's "
+        "rendering or on Waymo data, and no number below says how a planner drives on either."
+        if "target" in rendered
+        else f"The pictures of the {' and '.join(rendered)} logs were rendered by the project's own CARLA-protocol "
+        "simulator, which stands in for a CARLA server."
+    )
+
+
+def _not_run(settings: RunSettings, logs: dict[str, DriveLog]) -> list[str]:
+    sentences = ["No arm was trained on the target domain, so the distance to the ceiling is not known."]
+    if len(settings.seeds) < 3:
+        sentences.append(f"Training was repeated with {len(settings.seeds)} seed(s); 3 would show its spread.")
+    if SIMULATOR in (logs["source"].provenance.domain, logs["source"].provenance.source_domain):
+        sentences.append("No rated trajectories exist for rendered drives, so there is no Rater Feedback Score.")
+    return [*sentences, "Planners were scored in open loop only."]
+
+
+def _provenance(name: str, log: DriveLog) -> Provenance:
+    made = log.provenance
+    look = made.config.get("look")
+    domain = f"{made.domain} of {made.source_domain}" if made.source_domain else made.domain
+    facts = {
+        "segments": str(len(log.segments)),
+        "frames": str(sum(len(log.table("camera_image", segment, columns=())) for segment in log.segments)),
+        "seed": str(made.seed),
+        "settings (SHA-256)": made.config_hash,
+        **{f"weights {weights} (SHA-256)": sha256 for weights, sha256 in sorted(made.checkpoints.items())},
+        **dict(sorted(made.versions.items())),
+    }
+    return Provenance(f"{name} log", f"{domain}, {look} look" if look else domain, facts)
+
+
+def _pairs(source: DriveLog, enhanced: DriveLog) -> list[PicturePair]:
+    return [
+        PicturePair(f"{segment}, {timestamp * 1e-6:.1f} s", _picture(source, key), _picture(enhanced, key))
+        for key in _spread(enhanced, PAIRS)
+        for segment, timestamp, _ in [key]
+    ]
+
+
+def _targets(target: DriveLog) -> list[Picture]:
+    return [
+        Picture(f"{segment}, {timestamp * 1e-6:.1f} s", _picture(target, (segment, timestamp, camera)))
+        for segment, timestamp, camera in _spread(target, TARGETS)
+    ]
+
+
+Key = tuple[str, int, int]
+
+
+def _spread(log: DriveLog, count: int) -> Sequence[Key]:
+    """Evenly spread segments, and from each the middle frame of its first camera: chosen before any score."""
+    positions = np.linspace(0, len(log.segments) - 1, min(count, len(log.segments))).round().astype(int)
+    keys = []
+    for segment in (log.segments[position] for position in positions):
+        rows = log.table("camera_image", segment, columns=())
+        row = rows[rows[CAMERA] == rows[CAMERA].min()]
+        middle = row.iloc[len(row) // 2]
+        keys.append((segment, int(middle[TIMESTAMP]), int(middle[CAMERA])))
+    return keys
+
+
+def _picture(log: DriveLog, key: Key) -> np.ndarray:
+    segment, timestamp, camera = key
+    rows = log.table("camera_image", segment, [IMAGE])
+    row = rows[(rows[SEGMENT] == segment) & (rows[TIMESTAMP] == timestamp) & (rows[CAMERA] == camera)]
+    return decode_jpeg(row[IMAGE].iloc[0])
