@@ -78,7 +78,7 @@ def fence(points: np.ndarray, height: float, variate: np.ndarray) -> Triangles:
     corners = np.stack([low[:-1], low[1:], high[1:], high[:-1]], axis=1)
     along = np.stack([params[:-1, 0], params[1:, 0], params[1:, 1], params[:-1, 1]], axis=1)
     step = np.diff(points[:, :2], axis=0)
-    tangent = step / np.linalg.norm(step, axis=1, keepdims=True)
+    tangent = step / np.maximum(np.linalg.norm(step, axis=1, keepdims=True), 1e-6)
     frame = np.repeat(np.column_stack([tangent, np.full(len(step), height)]), 2, axis=0)
     return triangles(
         quads(corners), Material.TRUNK, Label.FENCES, params=quads(along), variate=variate, frame=frame

@@ -26,12 +26,7 @@ SKY_DEPTH = 1000.0
 _ACTOR_RANGE = 150.0
 _SKY = 255
 _GROUND = (Material.ROAD, Material.SIDEWALK, Material.VERGE, Material.TERRAIN)
-_JITTER = (
-    (0.125 - 0.5, 0.375 - 0.5),
-    (0.625 - 0.5, 0.125 - 0.5),
-    (0.875 - 0.5, 0.625 - 0.5),
-    (0.375 - 0.5, 0.875 - 0.5),
-)
+_JITTER = ((-0.3, -0.12), (0.12, -0.32), (0.2, 0.34))
 
 
 @dataclass(frozen=True)
@@ -124,12 +119,12 @@ class _Picture:
         rays = _rays(view.width, view.height, view.fov_degrees, 0.0, 0.0)
         seen = self._see(rays)
         sun = self._sunlight(seen)
-        open_ground, open_rest = _soften(sun, seen, shape, self._light.spread)
+        open_ground, open_rest = _soften(sun, seen, shape)
         radiance, normal = self._shade(
             seen, np.where(np.isin(seen.material, _GROUND), open_ground, open_rest)
         )
         semantics, instances = self._labels(seen)
-        self._smooth_edges(radiance, _edges(seen, normal, semantics, shape), open_ground, open_rest)
+        self._smooth_edges(radiance, _edges(seen, normal, shape), open_ground, open_rest)
         ahead = seen.distance * _forward(view.width, view.height, view.fov_degrees)
         return Frame(
             rgb=develop(radiance.reshape(*shape, 3), self._look.lens, seed),
@@ -237,15 +232,14 @@ class _Picture:
         pixels = np.flatnonzero(edge)
         if not len(pixels):
             return
-        total = np.zeros((len(pixels), 3), np.float32)
         rays = [_rays(view.width, view.height, view.fov_degrees, dx, dy)[pixels] for dx, dy in _JITTER]
         seen = self._see(np.concatenate(rays))
         again = np.tile(pixels, len(_JITTER))
         visible = np.where(np.isin(seen.material, _GROUND), open_ground[again], open_rest[again])
         colour, _ = self._shade(seen, visible)
         # Highlights are clipped first, or one ray into the sun would bleach the whole pixel.
-        total = np.minimum(colour, 4.0).reshape(len(_JITTER), len(pixels), 3).mean(0)
-        radiance[pixels] = total
+        total = np.minimum(colour, 4.0).reshape(len(_JITTER), len(pixels), 3)
+        radiance[pixels] = (total.sum(0) + np.minimum(radiance[pixels], 4.0)) / (len(_JITTER) + 1)
 
 
 def _visible(view: CameraView, actors: Sequence[ActorShape]) -> list[ActorShape]:
@@ -290,11 +284,11 @@ def _sun_points(direction: np.ndarray, spread: float) -> np.ndarray:
 
 
 def _soften(
-    sun: np.ndarray, seen: _Seen, shape: tuple[int, int], spread: float
+    sun: np.ndarray, seen: _Seen, shape: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Averages the 4 × 4 pattern within the ground and within the rest; each (N,), defined everywhere."""
     ground = np.isin(seen.material, _GROUND).astype(np.float32).reshape(shape)
-    size = (4, 4) if spread > 0.1 else (2, 2)
+    size = (4, 4)
     image = sun.reshape(shape)
     out = []
     for weight in (ground, 1 - ground):
@@ -305,23 +299,17 @@ def _soften(
     return out[0].astype(np.float32), out[1].astype(np.float32)
 
 
-def _edges(seen: _Seen, normal: np.ndarray, semantics: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def _edges(seen: _Seen, normal: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """(N,) bool: pixels whose neighbour is another thing, another face, or much farther."""
     material = seen.material.reshape(shape)
     solid = ~np.isin(material, (*_GROUND, _SKY))
-    depth = np.log(np.minimum(seen.distance, 2e3)).reshape(shape)
+    depth = np.log(seen.distance).reshape(shape)
     normal = normal.reshape(*shape, 3)
     edge = np.zeros(shape, bool)
     for axis in (0, 1):
-        near, far = (
-            (slice(None, -1), slice(1, None))
-            if axis == 0
-            else ((slice(None), slice(None, -1)), (slice(None), slice(1, None)))
-        )
-        differs = material[near] != material[far]
-        both = solid[near] & solid[far]
-        differs |= both & (np.abs(depth[near] - depth[far]) > 0.12)
-        differs |= both & ((normal[near] * normal[far]).sum(-1) < 0.6)
-        edge[near] |= differs
-        edge[far] |= differs
+        m, s, d, n, e = (np.swapaxes(a, 0, axis) for a in (material, solid, depth, normal, edge))
+        other_face = (n[:-1] * n[1:]).sum(-1) < 0.6
+        differs = (m[:-1] != m[1:]) | (s[:-1] & s[1:] & (other_face | (np.abs(d[:-1] - d[1:]) > 0.2)))
+        e[:-1] |= differs
+        e[1:] |= differs
     return edge.ravel()

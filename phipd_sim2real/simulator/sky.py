@@ -73,7 +73,7 @@ def light(look: Look, weather: Weather) -> Light:
     return Light(
         sun_direction=direction,
         sun=colours["sun_colour"] * warm * np.float32(part.sun * shade * (0.55 + 0.45 * (1 - low))),
-        sky=(0.6 * zenith + 0.4 * horizon) * np.float32(part.ambient * (0.9 + 0.5 * thick)),
+        sky=(0.4 * zenith + 0.6 * horizon) * np.float32(part.ambient * (0.9 + 0.5 * thick)),
         bounce=(colours["asphalt"] + colours["soil"][0]) * np.float32(0.55 * part.ambient),
         zenith=zenith,
         horizon=horizon,
@@ -95,9 +95,9 @@ def sky_radiance(light: Light, directions: np.ndarray, sun_disc: bool = True) ->
     towards_sun = np.maximum(directions @ light.sun_direction, 0)
     if sun_disc:
         colour = colour + _clouds(light, directions, height, towards_sun, colour)
-    glow = 0.25 * towards_sun**8 + 0.35 * towards_sun**64
+    glow = 0.25 * towards_sun**8 + (0.35 + light.cover) * towards_sun**90
     if sun_disc:
-        glow = glow + (1 - light.cover) ** 2 * 30 * smoothstep(0.9994, 0.9998, towards_sun)
+        glow = glow + (1 - light.cover) ** 2 * 30 * smoothstep(0.9992, 0.9999, towards_sun)
     return colour + glow[:, None] * (light.sun * np.float32(0.5 * (1 - 0.6 * light.cover)))
 
 
@@ -112,4 +112,4 @@ def _clouds(
     body = smoothstep(1.7 - 3.2 * light.cover, 2.4 - 2.4 * light.cover, density)
     body = body * np.clip(height * 9, 0, 1) * (0.92 - 0.3 * max(light.cover - 0.6, 0))
     bright = 0.82 + 0.18 * towards_sun**4 - 0.14 * light.cover * np.clip(density, 0, 2)
-    return body[:, None] * (light.cloud * bright[:, None] * np.float32(1.05 - 0.3 * light.cover) - colour)
+    return body[:, None] * (light.cloud * bright[:, None] * np.float32(1.5 - 0.6 * light.cover) - colour)

@@ -128,7 +128,7 @@ def _broad(rng: np.random.Generator, base: np.ndarray, height: float) -> tuple[n
     for _ in range(4):
         middle = centre + rng.normal(size=3) * radius * [0.45, 0.45, 0.3]
         radii = radius * rng.uniform(0.45, 0.7) * np.array([1, 1, 0.8])
-        parts += [_lobe(rng, middle, radii * 0.8), _leaves(rng, middle, radii, 90, 0.26)]
+        parts += [_lobe(rng, middle, radii * 0.8), _leaves(rng, middle, radii, 150, 0.17)]
     return np.concatenate(parts), centre, radius * 1.1
 
 
@@ -137,7 +137,7 @@ def _poplar(
 ) -> tuple[np.ndarray, np.ndarray, float]:
     radii = height * np.array([0.11, 0.11, 0.42])
     centre = base + [0, 0, height * 0.56]
-    parts = [_lobe(rng, centre, radii * 0.85), _leaves(rng, centre, radii, 220, 0.22)]
+    parts = [_lobe(rng, centre, radii * 0.85), _leaves(rng, centre, radii, 420, 0.15)]
     return np.concatenate(parts), centre, height * 0.4
 
 
