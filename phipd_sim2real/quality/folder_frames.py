@@ -40,9 +40,7 @@ class FolderFrames:
                 f"The source folder of {folder} ({given}) is absent; put it back or name it as the source."
             )
         self.title = folder.resolve().name
-        self.facts = {"kind": "enhanced folder", "source folder": self._source.name} | provenance_facts(
-            provenance
-        )
+        self.facts = {"kind": "enhanced folder", "source folder": self._source.name} | provenance_facts(provenance)
 
     def names(self) -> list[str]:
         """Names of the enhanced pictures, sorted."""
@@ -60,8 +58,7 @@ class FolderFrames:
         wrong = [
             name
             for name in self.names()
-            if not (self._folder / name).is_file()
-            or sha256_file(self._folder / name) != self._files[name]["sha256"]
+            if not (self._folder / name).is_file() or sha256_file(self._folder / name) != self._files[name]["sha256"]
         ]
         return [check("pictures have the hash in the manifest", len(self._files), wrong)]
 
@@ -77,9 +74,7 @@ def _manifest(path: Path) -> dict[str, dict[str, str]]:
     if not files or not all(
         isinstance(entry, dict) and {"source", "sha256"} <= entry.keys() for entry in files.values()
     ):
-        raise UsageError(
-            f"{path} does not name a source and a sha256 for each picture; run `phipd enhance` again."
-        )
+        raise UsageError(f"{path} does not name a source and a sha256 for each picture; run `phipd enhance` again.")
     return files
 
 
@@ -89,7 +84,5 @@ def _json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read ({error}); `phipd enhance` writes it last.") from error
     if not isinstance(values, dict):
-        raise UsageError(
-            f"{path} holds a {type(values).__name__}; it must be a mapping. Run `phipd enhance` again."
-        )
+        raise UsageError(f"{path} holds a {type(values).__name__}; it must be a mapping. Run `phipd enhance` again.")
     return values

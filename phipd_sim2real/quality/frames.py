@@ -11,6 +11,8 @@ import numpy as np
 from phipd_sim2real.waymo.camera_model import Calibration
 from phipd_sim2real.waymo.perception import Box
 
+LONGEST_FACT = 32  # half a hash is enough to tell two apart
+
 
 @dataclass(frozen=True, eq=False)
 class InspectedFrame:
@@ -91,6 +93,8 @@ def pair_problem(before: np.ndarray | None, after: np.ndarray | None) -> str:
 def provenance_facts(provenance: Mapping[str, Any]) -> dict[str, str]:
     """What of a provenance fits in one line each."""
     shown = ("domain", "source_domain", "seed", "config_hash", "commit")
-    facts = {key.replace("_", " "): str(provenance[key]) for key in shown if provenance.get(key) is not None}
+    facts = {
+        key.replace("_", " "): str(provenance[key])[:LONGEST_FACT] for key in shown if provenance.get(key) is not None
+    }
     weights = provenance.get("checkpoints") or {}
-    return facts | {f"weights {name}": sha256[:16] for name, sha256 in sorted(weights.items())}
+    return facts | {f"weights {name}": sha256[:12] for name, sha256 in sorted(weights.items())}

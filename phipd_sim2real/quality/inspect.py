@@ -109,8 +109,7 @@ def _numbers(frames: FrameSet, result: Survey, checks: Sequence[Check], total: i
         "problems": result.problems,
         "worst_first": result.worst_first() if frames.has_before else [],
         "frames": [
-            {"name": name}
-            | {measure: _value(values[index]) for measure, values in result.measurements.items()}
+            {"name": name} | {measure: _value(values[index]) for measure, values in result.measurements.items()}
             for index, name in enumerate(result.names)
         ],
     }

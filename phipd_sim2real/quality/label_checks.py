@@ -62,9 +62,7 @@ def _unchanged(log: DriveLog, source: DriveLog, component: str) -> Check:
     """The table's file is the source's, byte for byte."""
     segments = [segment for segment in log.segments if component in _carried(segment, log, source)]
     changed = [
-        segment
-        for segment in segments
-        if _file_hash(log, component, segment) != _file_hash(source, component, segment)
+        segment for segment in segments if _file_hash(log, component, segment) != _file_hash(source, component, segment)
     ]
     return check(f"{component} is byte-identical to the source's", len(segments), changed)
 

@@ -60,9 +60,7 @@ class LogFrames:
 
     def __post_init__(self) -> None:
         if not self.log.segments:
-            raise UsageError(
-                f"{self.log.root} has no complete segment yet; run the stage that makes it to its end."
-            )
+            raise UsageError(f"{self.log.root} has no complete segment yet; run the stage that makes it to its end.")
         keys = [key for segment in self.log.segments for key in self._keys_of(segment)]
         self._keys = {key.name: key for key in keys}
 
@@ -116,9 +114,7 @@ class LogFrames:
                 after=after,
                 before=before,
                 problem=pair_problem(before if self.source else after, after),
-                semantics=None
-                if semantics is None
-                else decode_labels(semantics[column("camera_semantics", "image")]),
+                semantics=None if semantics is None else decode_labels(semantics[column("camera_semantics", "image")]),
                 depth_m=None if depth is None else _depth(depth),
                 boxes=boxes.get(key.timestamp_micros, ()),
                 calibration=calibrations.get(key.camera),
@@ -149,7 +145,7 @@ def _source_root(root: Path, recorded: dict[str, Any]) -> Path:
     if recorded.get("path"):
         return (root / recorded["path"]).resolve()
     for neighbour in sorted(root.parent.iterdir()):
-        if neighbour != root and (neighbour / "provenance.json").is_file():
+        if neighbour != root and (neighbour / "_complete").is_dir():
             provenance = DriveLog(neighbour).provenance
             if (provenance.config_hash, provenance.domain) == (
                 recorded.get("config_hash"),
@@ -157,8 +153,7 @@ def _source_root(root: Path, recorded: dict[str, Any]) -> Path:
             ):
                 return neighbour
     raise UsageError(
-        f"The log that {root.name} was made from is not beside it; put it back there, "
-        "or name its folder as the source."
+        f"The log that {root.name} was made from is not beside it; put it back there, or name its folder as the source."
     )
 
 
@@ -208,15 +203,12 @@ def _boxes(log: DriveLog, segment: str, keys: Sequence[_Key]) -> dict[int, tuple
         return {}
     table = log.table("lidar_box", segment)
     table = table[table[TIMESTAMP].isin({key.timestamp_micros for key in keys})]
-    return {
-        int(time): tuple(_box(row) for _, row in rows.iterrows()) for time, rows in table.groupby(TIMESTAMP)
-    }
+    return {int(time): tuple(_box(row) for _, row in rows.iterrows()) for time, rows in table.groupby(TIMESTAMP)}
 
 
 def _box(row: pd.Series) -> Box:
     centre, size = (
-        np.array([row[column("lidar_box", f"box.{part}.{axis}")] for axis in "xyz"])
-        for part in ("center", "size")
+        np.array([row[column("lidar_box", f"box.{part}.{axis}")] for axis in "xyz"]) for part in ("center", "size")
     )
     kind = BOX_TYPES[int(row[column("lidar_box", "type")])]
     return Box(str(row[OBJECT]), kind, centre, size, float(row[column("lidar_box", "box.heading")]))

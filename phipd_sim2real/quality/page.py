@@ -52,9 +52,7 @@ def render_page(
         cases[frame.name] = _case(frame, result, frames.has_before)
         if progress:
             progress("draw frames", len(cases), len(shown))
-    environment = Environment(
-        loader=PackageLoader("phipd_sim2real.quality"), autoescape=True, trim_blocks=True
-    )
+    environment = Environment(loader=PackageLoader("phipd_sim2real.quality"), autoescape=True, trim_blocks=True)
     return environment.get_template("inspect.html.j2").render(
         title=frames.title,
         facts=frames.facts,
@@ -80,28 +78,26 @@ def _case(frame: InspectedFrame, result: Survey, has_before: bool) -> dict[str, 
         "name": frame.name,
         "problem": frame.problem,
         "values": values,
-        "panels": [(label, _data_uri(picture)) for label, picture in _panels(frame, has_before)],
+        "panels": [(label, _data_uri(picture)) for label, picture in _pictures(frame, has_before)],
+        "labels": [(label, _data_uri(picture)) for label, picture in _labels(frame)],
     }
 
 
-def _panels(frame: InspectedFrame, has_before: bool) -> Iterator[tuple[str, np.ndarray]]:
-    """What is shown of a frame, with its caption."""
+def _pictures(frame: InspectedFrame, has_before: bool) -> Iterator[tuple[str, np.ndarray]]:
+    """The frame itself, with captions."""
     if frame.before is not None:
         yield "before", frame.before
-    if frame.after is None:
-        return
-    yield "after" if has_before else "picture", frame.after
-    if frame.semantics is not None:
-        yield (
-            "class labels" + (" over the after" if has_before else ""),
-            semantics_overlay(frame.after, frame.semantics),
-        )
-    if frame.boxes and frame.calibration is not None:
+    if frame.after is not None:
+        yield "after" if has_before else "picture", frame.after
+
+
+def _labels(frame: InspectedFrame) -> Iterator[tuple[str, np.ndarray]]:
+    """The frame's labels, drawn over the picture that they must still fit."""
+    if frame.after is not None and frame.semantics is not None:
+        yield "class labels", semantics_overlay(frame.after, frame.semantics)
+    if frame.after is not None and frame.boxes and frame.calibration is not None:
         near = [box for box in frame.boxes if np.linalg.norm(box.centre_vehicle) < BOX_RANGE_M]
-        yield (
-            f"boxes within {BOX_RANGE_M:.0f} m",
-            draw_boxes(frame.after, near, frame.calibration, thickness=1),
-        )
+        yield f"boxes within {BOX_RANGE_M:.0f} m", draw_boxes(frame.after, near, frame.calibration, thickness=1)
     if frame.depth_m is not None:
         yield "depth, 2 to 200 m", depth_picture(frame.depth_m)
 
