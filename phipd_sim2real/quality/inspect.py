@@ -67,13 +67,14 @@ def _open(path: Path, source: Path | None) -> FrameSet:
         raise UsageError(f"There is no folder {path}; give a drive log or an enhanced folder.")
     if (path / "manifest.json").is_file():
         return FolderFrames(path, source)
-    if (path / "provenance.json").is_file():
+    if (path / "_complete").is_dir():
         from phipd_sim2real.quality.log_frames import open_log
 
         return open_log(path, source)
+    if (path / "provenance.json").is_file():
+        raise UsageError(f"{path} was begun and nothing in it is complete; run the command that made it to its end.")
     raise UsageError(
-        f"{path} has neither a manifest.json nor a provenance.json: it is no output of `phipd capture` or "
-        "`phipd enhance`. Give the folder that one of them wrote."
+        f"{path} is neither a drive log nor an enhanced folder; give what `phipd capture` or `phipd enhance` wrote."
     )
 
 

@@ -232,7 +232,10 @@ def test_a_captured_log_shows_its_labels(tmp_path):
 def test_what_is_no_output_is_refused(tmp_path, folder):
     with pytest.raises(UsageError, match="There is no folder"):
         inspect(tmp_path / "none")
-    with pytest.raises(UsageError, match=r"neither a manifest.json nor a provenance.json"):
+    with pytest.raises(UsageError, match="neither a drive log nor an enhanced folder"):
+        inspect(tmp_path)
+    (tmp_path / "provenance.json").write_text("{}")
+    with pytest.raises(UsageError, match="nothing in it is complete"):
         inspect(tmp_path)
     (folder / "manifest.json").write_text('{"a.jpg": 3}')
     with pytest.raises(UsageError, match="does not name a source"):
