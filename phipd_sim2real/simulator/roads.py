@@ -1,0 +1,79 @@
+"""What the world asks of a map: where to spawn, how high the ground is, how fast one may drive."""
+
+from __future__ import annotations
+
+import math
+import xml.etree.ElementTree as ElementTree
+from typing import TYPE_CHECKING
+
+from phipd_sim2real.simulator.wire import Transform
+
+if TYPE_CHECKING:
+    import carla
+
+SPAWN_SPACING_M = 15.0
+SPAWN_HEIGHT_M = 0.2
+DEFAULT_SPEED_KMH = 50.0
+
+
+class Roads:
+    """Roads of one map, read through `carla.Map`, so that server and clients agree on every lane.
+
+    Attributes:
+        spawn_points: on all driving lanes outside junctions, in order of road, lane and distance.
+    """
+
+    def __init__(self, name: str, xodr: str) -> None:
+        import carla
+
+        self._carla = carla
+        self._map = carla.Map(name, xodr)
+        waypoints = [w for w in self._map.generate_waypoints(SPAWN_SPACING_M) if not w.is_junction]
+        waypoints.sort(key=lambda w: (w.road_id, w.section_id, w.lane_id, w.s))
+        self.spawn_points = [_spawn_point(waypoint) for waypoint in waypoints]
+        self._flat = all(abs(point.location[2] - SPAWN_HEIGHT_M) < 1e-6 for point in self.spawn_points)
+        self._speeds = _speeds_kmh(xodr)
+        self._speed = next(iter(set(self._speeds.values()))) if len(set(self._speeds.values())) == 1 else None
+
+    def ground(self, x: float, y: float, yaw: float, wheelbase: float) -> tuple[float, float]:
+        """Height (m) and pitch (degrees, nose up positive) of a vehicle standing on the road, CARLA's axes."""
+        if self._flat:
+            return 0.0, 0.0
+        ahead_x, ahead_y = math.cos(yaw) * wheelbase / 2.0, math.sin(yaw) * wheelbase / 2.0
+        front, rear = self._height(x + ahead_x, y + ahead_y), self._height(x - ahead_x, y - ahead_y)
+        return (front + rear) / 2.0, math.degrees(math.atan2(front - rear, wheelbase))
+
+    def speed_limit_kmh(self, x: float, y: float) -> float:
+        """Speed limit of the nearest driving lane."""
+        if self._speed is not None:
+            return self._speed
+        return self._speeds.get(self._nearest(x, y).road_id, DEFAULT_SPEED_KMH)
+
+    def _height(self, x: float, y: float) -> float:
+        return self._nearest(x, y).transform.location.z
+
+    def _nearest(self, x: float, y: float) -> carla.Waypoint:
+        return self._map.get_waypoint(self._carla.Location(x, y, 0.0))
+
+
+def _spawn_point(waypoint: carla.Waypoint) -> Transform:
+    location, rotation = waypoint.transform.location, waypoint.transform.rotation
+    return Transform(
+        (location.x, location.y, location.z + SPAWN_HEIGHT_M),
+        (rotation.pitch, math.remainder(rotation.yaw, 360.0), 0.0),
+    )
+
+
+def _speeds_kmh(xodr: str) -> dict[int, float]:
+    """First speed limit of every road; a road without one gets the default."""
+    per_unit = {"km/h": 1.0, "mph": 1.609344, "m/s": 3.6}
+    speeds = {}
+    for road in ElementTree.fromstring(xodr).iter("road"):
+        speed = road.find("type/speed")
+        given = speed is not None and (speed.get("max") or "").replace(".", "", 1).isdigit()
+        speeds[int(road.get("id", "0"))] = (
+            float(speed.get("max")) * per_unit.get(speed.get("unit", "m/s"), 3.6)
+            if speed is not None and given
+            else DEFAULT_SPEED_KMH
+        )
+    return speeds

@@ -1,0 +1,229 @@
+"""The server: RPC connections, ticks and their pacing, and the streams that follow."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import sys
+import traceback
+from dataclasses import dataclass
+from inspect import isawaitable
+from typing import Any
+
+import msgpack
+
+from phipd_sim2real.simulator import wire
+from phipd_sim2real.simulator.blueprints import library
+from phipd_sim2real.simulator.cameras import Exposure, Studio, expose
+from phipd_sim2real.simulator.looks import LOOKS
+from phipd_sim2real.simulator.maps import RoadMap
+from phipd_sim2real.simulator.pacing import Pacer
+from phipd_sim2real.simulator.requests import METHODS, Answer, Method
+from phipd_sim2real.simulator.streams import Streams
+from phipd_sim2real.simulator.world import WORLD_STREAM, EpisodeSettings, RequestError, World
+
+LARGEST_REQUEST_BYTES = 256 << 20
+_MALFORMED = (TypeError, ValueError, LookupError, struct.error, OverflowError)
+
+
+@dataclass(eq=False)
+class Connection:
+    """One client's RPC connection."""
+
+    writer: asyncio.StreamWriter
+
+    def answer(self, request_id: int, error: str | None, result: Any) -> None:
+        """Sends one reply."""
+        if not self.writer.is_closing():
+            self.writer.write(msgpack.packb([1, request_id, error, result]))
+
+
+@dataclass(frozen=True)
+class TrafficManagerAddress:
+    """Where a client's Traffic Manager listens, and the connection that it lives and dies with."""
+
+    host: str
+    connection: Connection
+
+
+class Server:
+    """One world, served to any number of clients on loopback.
+
+    Attributes:
+        world: the state.
+        streams: the stream port.
+        pacer: holds ticks back for synchronous Traffic Managers.
+        traffic_managers: by port.
+        start_map: the map that it was started with.
+        uploaded: the map of `generate_opendrive_world`.
+    """
+
+    def __init__(self, road_map: RoadMap, seed: int) -> None:
+        self.world = World(road_map, library(tuple(LOOKS)))
+        self.streams = Streams(lambda stream: self.world.snapshot() if stream == WORLD_STREAM else None)
+        self.pacer = Pacer()
+        self.traffic_managers: dict[int, TrafficManagerAddress] = {}
+        self.start_map = road_map
+        self.uploaded: RoadMap | None = None
+        self._seed = seed
+        self._studio = Studio(tuple(LOOKS), seed)
+        self._ticking = asyncio.Lock()
+        self._developing: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task] = set()
+        self._connections: set[Connection] = set()
+
+    async def start(self, host: str, port: int) -> int:
+        """Listens for RPC on `port` (0: any) and for streams on the next one; returns the RPC port."""
+        rpc = await asyncio.start_server(self._serve, host, port)
+        chosen = rpc.sockets[0].getsockname()[1]
+        await self.streams.start(host, chosen + 1 if port else 0)
+        self._keep(asyncio.create_task(self._run_free()))
+        return chosen
+
+    async def stop(self) -> None:
+        """Hangs up on everybody and ends what is under way."""
+        for connection in self._connections:
+            connection.writer.transport.abort()
+        self.streams.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.sleep(0.05)  # lets the handlers of the aborted connections end
+
+    async def tick(self) -> int:
+        """One frame: waits for subscribers, Traffic Managers and the last pictures, then advances.
+
+        Returns:
+            The new frame's number.
+
+        Raises:
+            RequestError: the pictures of the last tick could not be made.
+        """
+        async with self._ticking:
+            await self.streams.settled()
+            await self.pacer.ready(bool(self.traffic_managers))
+            await self._developed()
+            self.world.tick()
+            self._publish()
+            return self.world.frame
+
+    async def load(self, road_map: RoadMap, reset_settings: bool) -> None:
+        """Starts a fresh episode and shows it to everybody."""
+        async with self._ticking:
+            await self._developed()
+            if reset_settings:
+                self.world.settings = EpisodeSettings()
+            self.world.load(road_map, self.world.episode.episode_id + 1)
+            self.world.tick()
+            self._publish()
+
+    def add_traffic_manager(self, host: str, port: int, connection: Connection) -> bool:
+        """Registers a Traffic Manager; False where the port is taken."""
+        if port in self.traffic_managers:
+            return False
+        self.traffic_managers[port] = TrafficManagerAddress(host, connection)
+        return True
+
+    def _publish(self) -> None:
+        self.streams.publish(WORLD_STREAM, self.world.snapshot())
+        self.pacer.frame_sent()
+        exposure = expose(self.world, self.streams.listened, self._seed)
+        if exposure is not None:
+            self._developing = asyncio.create_task(self._develop(exposure))
+
+    async def _develop(self, exposure: Exposure) -> None:
+        # In a thread, so that Traffic Managers get their answers while the pictures are made.
+        for stream_id, payload in await asyncio.to_thread(self._studio.develop, exposure):
+            self.streams.publish(stream_id, payload)
+
+    async def _developed(self) -> None:
+        task, self._developing = self._developing, None
+        if task is None:
+            return
+        try:
+            await task
+        except Exception as error:
+            traceback.print_exc(file=sys.stderr)
+            raise RequestError(f"the cameras' pictures could not be made: {error!r}") from error
+
+    async def _run_free(self) -> None:
+        while True:
+            await asyncio.sleep(self.world.delta_s)
+            if not self.world.settings.synchronous:
+                try:
+                    await self.tick()
+                except RequestError as error:
+                    print(error, file=sys.stderr)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = Connection(writer)
+        self._connections.add(connection)
+        unpacker = msgpack.Unpacker(raw=False, strict_map_key=False, max_buffer_size=LARGEST_REQUEST_BYTES)
+        try:
+            while data := await reader.read(1 << 16):
+                unpacker.feed(data)
+                for message in unpacker:
+                    self._receive(connection, message)
+        except (ConnectionError, ValueError, msgpack.exceptions.UnpackException) as error:
+            # A peer that speaks no msgpack-RPC, or that went away.
+            print(f"a client was dropped: {error!r}", file=sys.stderr)
+        finally:
+            self._forget(connection)
+            writer.close()
+
+    def _forget(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        # Traffic Managers of a lost client would hold back every later tick.
+        lost = [port for port, address in self.traffic_managers.items() if address.connection is connection]
+        for port in lost:
+            del self.traffic_managers[port]
+
+    def _receive(self, connection: Connection, message: Any) -> None:
+        if not (isinstance(message, list) and len(message) == 4 and message[0] == 0 and message[3]):
+            raise ValueError("not a CARLA request of the form [0, id, method, [meta, ...]]")
+        _, request_id, name, (meta, *arguments) = message
+        method = METHODS.get(name)
+        if method is None:
+            connection.answer(request_id, *_unknown(name, meta))
+            return
+        try:
+            result = method.call(self, connection, *arguments)
+        except (RequestError, *_MALFORMED) as error:
+            self._finish(connection, request_id, meta, method, error)
+            return
+        if isawaitable(result):
+            self._keep(asyncio.create_task(self._await(connection, request_id, meta, method, result)))
+        else:
+            self._finish(connection, request_id, meta, method, result)
+
+    async def _await(self, connection: Connection, request_id: int, meta: Any, method: Method, pending: Any) -> None:
+        try:
+            result = await pending
+        except (RequestError, *_MALFORMED) as error:
+            result = error
+        self._finish(connection, request_id, meta, method, result)
+
+    def _finish(self, connection: Connection, request_id: int, meta: Any, method: Method, result: Any) -> None:
+        fire_and_forget = bool(meta and meta[0])
+        connection.answer(request_id, None, None if fire_and_forget else _wrapped(method.answer, result))
+
+    def _keep(self, task: asyncio.Task) -> None:
+        """The loop holds tasks weakly: without this one could vanish half done."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _unknown(name: Any, meta: Any) -> tuple[str | None, None]:
+    if meta and meta[0]:
+        return None, None
+    return f"this simulator has no method {name!r}", None
+
+
+def _wrapped(answer: Answer, result: Any) -> Any:
+    if answer is Answer.BARE:
+        return [] if isinstance(result, Exception) else result
+    if isinstance(result, Exception):
+        message = str(result) if isinstance(result, RequestError) else f"malformed request: {result}"
+        return wire.void_refusal(message) if answer is Answer.VOID else wire.value_refusal(message)
+    return wire.void_reply() if answer is Answer.VOID else wire.value_reply(result)
