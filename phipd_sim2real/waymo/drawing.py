@@ -21,9 +21,7 @@ POINTS_PER_EDGE = 24  # lines bend under lens distortion
 FAR_OUTSIDE = 4  # picture sizes; beyond, a line would overflow the rasteriser's integers
 
 
-def draw_boxes(
-    picture: np.ndarray, boxes: Iterable[Box], calibration: CameraLike, thickness: int = 2
-) -> np.ndarray:
+def draw_boxes(picture: np.ndarray, boxes: Iterable[Box], calibration: CameraLike, thickness: int = 2) -> np.ndarray:
     """Draws the edges of boxes, far ones first, and a line along the heading on the lower face.
 
     Args:
@@ -61,9 +59,7 @@ def draw_path(
     for run in np.split(np.arange(len(pixels)), np.flatnonzero(np.diff(near)) + 1):
         if len(run) > 1 and near[run[0]]:
             line = np.round(pixels[run]).astype(np.int32)
-            cv2.polylines(
-                canvas, [line], isClosed=False, color=colour, thickness=thickness, lineType=cv2.LINE_AA
-            )
+            cv2.polylines(canvas, [line], isClosed=False, color=colour, thickness=thickness, lineType=cv2.LINE_AA)
 
 
 def box_corners(box: Box) -> np.ndarray:

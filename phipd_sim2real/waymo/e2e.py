@@ -54,7 +54,8 @@ def e2e_samples(
         nobody rated; they are left out. Frames without a future (the test split) have no valid step.
 
     Raises:
-        UsageError: no file (at the call); a damaged record or one of another kind (when it is reached).
+        UsageError: no file, or one that is cut off (at the call); a damaged record or one of another kind
+            (when it is reached).
     """
     files, frame_class = record_files(source), e2e_protos().E2EDFrame
     return _samples(files, frame_class, cameras, rated_only)
@@ -84,9 +85,7 @@ def write_e2e(
     """
     encoded = jpegs or (lambda sample: _encode_images(sample, quality))
     frame_class, segments = e2e_protos().E2EDFrame, dict[str, str]()
-    return write_records(
-        path, (_payload(frame_class(), sample, encoded(sample), segments) for sample in samples)
-    )
+    return write_records(path, (_payload(frame_class(), sample, encoded(sample), segments) for sample in samples))
 
 
 def drivelog_jpegs(log: DriveLog) -> JpegSource:
@@ -166,9 +165,7 @@ def _rated(frame: Any) -> list[Any]:
     ]
 
 
-def _payload(
-    frame: Any, sample: PlannerSample, jpegs: Mapping[int, bytes], segments: dict[str, str]
-) -> bytes:
+def _payload(frame: Any, sample: PlannerSample, jpegs: Mapping[int, bytes], segments: dict[str, str]) -> bytes:
     """Fills `frame` from a sample and serialises it; `segments` remembers the names given so far."""
     segment = segments.setdefault(sample.key.segment, _segment_name(len(segments), sample.key.segment))
     frame.frame.context.name = f"{segment}-{round(sample.key.timestamp_micros / MICROS_PER_INDEX)}"

@@ -107,9 +107,7 @@ class PerceptionSegment:
         """Reads one frame; `index` counts by time."""
         record = self.records[index]
         payload = read_record(self.path, self.spans[index], record)
-        return _frame(
-            parse(dataset_protos().Frame, payload, self.path, record), f"{self.path}: record {record}"
-        )
+        return _frame(parse(dataset_protos().Frame, payload, self.path, record), f"{self.path}: record {record}")
 
     def frames(self) -> Iterator[PerceptionFrame]:
         """All frames by rising time."""
@@ -146,8 +144,8 @@ def perception_segments(source: Path | str) -> Iterator[PerceptionSegment]:
         source: a file, a folder of `*.tfrecord*` files, or a glob pattern.
 
     Raises:
-        UsageError: no file, or protos not installed (at the call); a damaged record or one that is no Frame,
-            named by file, record and byte (when its file is reached).
+        UsageError: no file, one that is cut off, or protos not installed (at the call); a damaged record or
+            one that is no Frame, named by file, record and byte (when its file is reached).
     """
     files = record_files(source)
     dataset_protos()

@@ -12,6 +12,7 @@ import numpy as np
 
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.waymo.camera_model import Calibration
+from phipd_sim2real.waymo.tfrecord import index_records
 
 GLOBAL_SHUTTER = 5
 
@@ -54,12 +55,22 @@ def parse(message_class: type[Message], payload: bytes, path: Path, record: int)
 
 
 def record_files(source: Path | str) -> list[Path]:
-    """The TFRecord files that `source` means: a file, a folder of `*.tfrecord*` files, or a glob pattern.
+    """The TFRecord files that `source` means, none of them cut off.
+
+    Args:
+        source: a file, a folder of `*.tfrecord*` files, or a glob pattern.
 
     Raises:
         UsageError: there is none.
+        RecordError: one is cut off or a header is damaged. Headers are read before any work, payloads are not.
     """
-    source = Path(source)
+    files = _named_files(Path(source))
+    for path in files:
+        index_records(path)
+    return files
+
+
+def _named_files(source: Path) -> list[Path]:
     if source.is_file():
         return [source]
     folder, pattern = (source, "*.tfrecord*") if source.is_dir() else (source.parent, source.name)

@@ -61,9 +61,7 @@ def test_samples_follow_the_poses(tmp_path):
     assert list(first.images) == [2]
     assert (first.key.log, first.key.segment, first.intent) == ("a", "segment-a", 0)
     times = np.arange(-15, 1) * 0.25
-    expected = np.stack(
-        [SPEED * times, 0 * times, 0 * times + SPEED, 0 * times, 0 * times, 0 * times], axis=1
-    )
+    expected = np.stack([SPEED * times, 0 * times, 0 * times + SPEED, 0 * times, 0 * times, 0 * times], axis=1)
     np.testing.assert_allclose(first.past, expected, atol=1e-5)  # a metre has 1e-11 m resolution at 50 km
     assert first.future_valid.tolist() == [True] * 11 + [False] * 9  # the drive ends 2.9 s later
     ahead = SPEED * np.arange(1, 12) * 0.25

@@ -53,9 +53,7 @@ with tensorflow.io.TFRecordWriter(sys.argv[1]) as writer:
 """
 
 
-@pytest.mark.skipif(
-    find_spec("tensorflow") is None, reason="compares with TensorFlow's writer, which is not installed"
-)
+@pytest.mark.skipif(find_spec("tensorflow") is None, reason="compares with TensorFlow's writer, which is not installed")
 def test_same_bytes_as_tensorflow(path, tmp_path):
     arguments = [str(tmp_path / "theirs"), *(payload.hex() for payload in PAYLOADS)]
     subprocess.run([sys.executable, "-c", WRITE_WITH_TENSORFLOW, *arguments], check=True, capture_output=True)
