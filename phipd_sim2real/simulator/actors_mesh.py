@@ -109,16 +109,11 @@ def _loft(sections: np.ndarray) -> np.ndarray:
 def _flank(profile: np.ndarray, half_width: float, narrowing: np.ndarray) -> np.ndarray:
     """A convex side profile (n, 2) made solid: (T, 3, 3); `narrowing` (n,) scales the width per corner."""
     sides = [np.column_stack([profile[:, 0], s * half_width * narrowing, profile[:, 1]]) for s in (-1, 1)]
-    fans = [
-        np.stack([np.broadcast_to(side.mean(0), side.shape), side, np.roll(side, -1, 0)], axis=1)
-        for side in sides
-    ]
+    fans = [np.stack([np.broadcast_to(side.mean(0), side.shape), side, np.roll(side, -1, 0)], axis=1) for side in sides]
     return np.concatenate([_loft(np.array(sides)), *fans])
 
 
-def _car(
-    profile: Sequence[tuple[float, float]], cabin: Sequence[float], lamp: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _car(profile: Sequence[tuple[float, float]], cabin: Sequence[float], lamp: float) -> tuple[np.ndarray, np.ndarray]:
     """Unit car, x in [-1, 1], y in [-1, 1], z in [0, 1]."""
     parts: list[tuple[np.ndarray, Material]] = []
     body = np.array(profile)
@@ -127,21 +122,17 @@ def _car(
     belt = 0.6 if lamp > 0.4 else 0.5
     glass = np.array([(foot_front, belt), (roof_front, 0.96), (roof_rear, 0.96), (foot_rear, belt)])
     parts.append((_flank(glass, 0.9, np.array([1.0, 0.8, 0.8, 1.0])), Material.GLASS))
-    roof = np.array(
-        [(roof_front + 0.04, 0.945), (roof_front, 1.0), (roof_rear, 1.0), (roof_rear - 0.04, 0.945)]
-    )
+    roof = np.array([(roof_front + 0.04, 0.945), (roof_front, 1.0), (roof_rear, 1.0), (roof_rear - 0.04, 0.945)])
     parts.append((_flank(roof, 0.78, np.array([1.0, 0.92, 0.92, 1.0])), Material.PAINTWORK))
     for x in (0.5 * (roof_front + roof_rear), roof_rear + 0.02):
         post = np.array([(x + 0.02, belt), (x + 0.02, 0.96), (x - 0.02, 0.96), (x - 0.02, belt)])
         parts.append((_flank(post, 0.915, np.array([1.0, 0.8, 0.8, 1.0])), Material.PAINTWORK))
     for x in (0.62, -0.62):
-        wheel = np.column_stack(
-            [x + regular_polygon(10, 0.145)[:, 0], 0.22 + regular_polygon(10, 0.22)[:, 1]]
-        )
+        wheel = np.column_stack([x + regular_polygon(10, 0.145)[:, 0], 0.22 + regular_polygon(10, 0.22)[:, 1]])
         parts.append((_flank(wheel, 0.985, np.ones(10)), Material.TYRE))
     for side in (-0.62, 0.62):
         for x, material in ((0.985, Material.HEADLIGHT), (-0.995, Material.REARLIGHT)):
-            lamp_box = prism(rectangle(0.03, 0.34) + [x, side], lamp - 0.06, lamp + 0.06)
+            lamp_box = prism(rectangle(0.03, 0.34) + np.array([x, side]), lamp - 0.06, lamp + 0.06)
             parts.append((lamp_box, material))
     bumper = np.array([(-1.0, 0.17), (1.0, 0.15), (1.0, 0.27), (-1.0, 0.3)])
     parts.append((_flank(bumper, 0.93, np.ones(4)), Material.TYRE))
@@ -168,9 +159,7 @@ def _van() -> tuple[np.ndarray, np.ndarray]:
     shape, material = _car(*_VAN, lamp=0.32)
     cargo = np.array([(0.3, 0.3), (0.42, 0.975), (-0.99, 0.975), (-0.99, 0.3)])
     box = _flank(cargo, 0.95, np.array([1.0, 0.86, 0.86, 1.0]))
-    return _join(
-        [(shape[material == m], Material(m)) for m in np.unique(material)] + [(box, Material.PAINTWORK)]
-    )
+    return _join([(shape[material == m], Material(m)) for m in np.unique(material)] + [(box, Material.PAINTWORK)])
 
 
 @lru_cache(maxsize=1)
@@ -191,10 +180,7 @@ def _two_wheeler() -> tuple[np.ndarray, np.ndarray]:
 
 @lru_cache(maxsize=1)
 def _walker() -> tuple[np.ndarray, np.ndarray]:
-    legs = [
-        prism(regular_polygon(6, 1.0) * [0.34, 0.28] + [x, y], 0.0, 0.48)
-        for x, y in ((0.2, 0.3), (-0.2, -0.3))
-    ]
+    legs = [prism(regular_polygon(6, 1.0) * [0.34, 0.28] + [x, y], 0.0, 0.48) for x, y in ((0.2, 0.3), (-0.2, -0.3))]
     torso = prism(regular_polygon(8, 1.0) * [0.45, 0.75], 0.46, 0.84, taper=0.8)
     head = prism(regular_polygon(8, 1.0) * [0.36, 0.36], 0.86, 1.0, taper=0.8)
     return _join([(np.concatenate(legs), Material.TYRE), (torso, Material.CLOTH), (head, Material.SKIN)])

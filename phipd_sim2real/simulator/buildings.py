@@ -43,63 +43,55 @@ def block(plan: Footprint, height: float, variate: np.ndarray) -> Triangles:
 
 def house(plan: Footprint, height: float, pitch: float, variate: np.ndarray) -> Triangles:
     """A building under a gabled roof whose ridge runs along its length; `pitch` is rise over half depth."""
-    overhang, eaves = 0.5, plan.centre[2] + height
-    rise = pitch * plan.depth / 2
-    along, across = plan.length / 2 + overhang, plan.depth / 2 + overhang
-    low = eaves - pitch * overhang
-    turn = _turn(plan.yaw)
-
-    def place(x: float, y: float, z: float) -> np.ndarray:
-        return np.append(turn @ (x, y) + plan.centre[:2], z)
-
-    slopes = np.array(
+    ridge, overhang = height + pitch * plan.depth / 2, 0.5
+    return concatenate(
         [
-            [place(s * along, -s * across, low), place(-s * along, -s * across, low)]
-            + [place(-s * along, 0, eaves + rise), place(s * along, 0, eaves + rise)]
-            for s in (1, -1)
+            _walls(plan, height, variate),
+            _slopes(plan, height - pitch * overhang, ridge, overhang, variate),
+            _gables(plan, height, ridge, variate),
         ]
     )
-    uv = np.array([[0, 0, 0], [2 * along, 0, 0], [2 * along, 6, 0], [0, 6, 0]], float)
-    gables = np.array(
-        [
-            [
-                place(s * plan.length / 2, s * plan.depth / 2, eaves),
-                place(s * plan.length / 2, 0, eaves + rise),
-            ]
-            + [place(s * plan.length / 2, -s * plan.depth / 2, eaves)]
-            for s in (1, -1)
-        ]
+
+
+def _slopes(plan: Footprint, low: float, ridge: float, overhang: float, variate: np.ndarray) -> Triangles:
+    """Both sides of a gabled roof; params are metres along and up the slope."""
+    x, y = plan.length / 2 + overhang, plan.depth / 2 + overhang
+    one = np.array([[x, -y, low], [-x, -y, low], [-x, 0, ridge], [x, 0, ridge]])
+    faces = _placed(plan, np.stack([one, one * (-1, -1, 1)]))
+    slope = np.array([[0, 0, 0], [2 * x, 0, 0], [2 * x, 6, 0], [0, 6, 0]])
+    return triangles(
+        quads(faces), Material.ROOF, Label.BUILDINGS, params=quads(np.stack([slope, slope])), variate=variate
     )
-    roof = triangles(
-        quads(slopes), Material.ROOF, Label.BUILDINGS, params=quads(np.stack([uv, uv])), variate=variate
-    )
+
+
+def _gables(plan: Footprint, height: float, ridge: float, variate: np.ndarray) -> Triangles:
+    """The triangles of wall under both ends of a gabled roof."""
+    x, y = plan.length / 2, plan.depth / 2
+    one = np.array([[x, y, height], [x, 0, ridge], [x, -y, height]])
+    faces = _placed(plan, np.stack([one, one * (-1, -1, 1)]))
     # A gable has no windows: its height parameter stays below the first sill.
-    wall = triangles(
-        gables, Material.WALL, Label.BUILDINGS, params=(0, 0.4, 0), variate=variate, frame=(1, 0, 0.5)
-    )
-    return concatenate([_walls(plan, height, variate), roof, wall])
+    return triangles(faces, Material.WALL, Label.BUILDINGS, params=(0, 0.4, 0), variate=variate, frame=(1, 0, 0.5))
+
+
+def _placed(plan: Footprint, local: np.ndarray) -> np.ndarray:
+    """Moves (..., 3) points from the plan's frame, z above its ground, into the world."""
+    flat = local[..., :2] @ _turn(plan.yaw).T + plan.centre[:2]
+    return np.concatenate([flat, local[..., 2:] + plan.centre[2]], axis=-1)
 
 
 def _walls(plan: Footprint, height: float, variate: np.ndarray) -> Triangles:
-    """Four walls with params (metres along, metres above ground, wall length)."""
+    """Four walls from 1.5 m under the ground, with params (metres along, metres above ground, length)."""
     corners = plan.outline()
-    nxt = np.roll(corners, -1, 0)
-    length = np.linalg.norm(nxt - corners, axis=1)
-    base, top = plan.centre[2], plan.centre[2] + height
-    faces = np.stack(
-        [_lift(corners, base - 1.5), _lift(nxt, base - 1.5), _lift(nxt, top), _lift(corners, top)], axis=1
-    )
-    zero = np.zeros(4)
-    params = np.stack(
-        [np.column_stack([x, z, length]) for x, z in ((zero, zero - 1.5), (length, zero - 1.5))]
-        + [np.column_stack([x, z, length]) for x, z in ((length, zero + height), (zero, zero + height))],
-        axis=1,
-    )
-    tangent = (nxt - corners) / length[:, None]
+    after = np.roll(corners, -1, 0)
+    length = np.linalg.norm(after - corners, axis=1)
+    bottom, ground = -1.5, plan.centre[2]
+    ends = ((corners, 0 * length, bottom), (after, length, bottom), (after, length, height))
+    ends += ((corners, 0 * length, height),)
+    faces = np.stack([_lift(xy, ground + z) for xy, _, z in ends], axis=1)
+    params = np.stack([np.column_stack([at, np.full(4, z), length]) for _, at, z in ends], axis=1)
+    tangent = (after - corners) / length[:, None]
     frame = np.repeat(np.column_stack([tangent, np.full(4, height)]), 2, axis=0)
-    return triangles(
-        quads(faces), Material.WALL, Label.BUILDINGS, params=quads(params), variate=variate, frame=frame
-    )
+    return triangles(quads(faces), Material.WALL, Label.BUILDINGS, params=quads(params), variate=variate, frame=frame)
 
 
 def _lift(outline: np.ndarray, z: float) -> np.ndarray:

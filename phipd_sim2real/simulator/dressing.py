@@ -104,9 +104,7 @@ def _length(edge: Edge) -> float:
 class _Dresser:
     """Collects triangles while it takes ground."""
 
-    def __init__(
-        self, terrain: Terrain, occupancy: Occupancy, district: District, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, terrain: Terrain, occupancy: Occupancy, district: District, rng: np.random.Generator) -> None:
         self.parts: list[Triangles] = []
         self._terrain, self._occupancy, self._district, self._rng = terrain, occupancy, district, rng
 

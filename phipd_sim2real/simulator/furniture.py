@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from phipd_sim2real.simulator.triangles import (
+    UP,
     Label,
     Material,
     Triangles,
@@ -26,8 +27,8 @@ def _upright(yaw: float, base: np.ndarray, shape: np.ndarray) -> np.ndarray:
 def street_light(base: np.ndarray, yaw: float) -> Triangles:
     """A 7 m mast with an arm over the road; `yaw` points to the road."""
     mast = prism(regular_polygon(6, 0.11), -0.5, 7.0, taper=0.6)
-    arm = prism(rectangle(1.8, 0.1) + [0.8, 0], 6.9, 7.02)
-    head = prism(rectangle(0.75, 0.3) + [1.8, 0], 6.82, 7.0)
+    arm = prism(rectangle(1.8, 0.1) + np.array([0.8, 0]), 6.9, 7.02)
+    head = prism(rectangle(0.75, 0.3) + np.array([1.8, 0]), 6.82, 7.0)
     shape = _upright(yaw, base, np.concatenate([mast, arm, head]))
     return triangles(shape, Material.METAL, Label.POLES, variate=(0.2, 0.2, 0.2))
 
@@ -69,7 +70,7 @@ def delineator(base: np.ndarray, yaw: float) -> Triangles:
 
 def fence(points: np.ndarray, height: float, variate: np.ndarray) -> Triangles:
     """A board fence or low wall along (n, 3) ground points."""
-    low, high = points - [0, 0, 0.4], points + [0, 0, height]
+    low, high = points - UP * 0.4, points + UP * height
     run = np.concatenate([[0], np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1).cumsum()])
     params = np.stack(
         [np.column_stack([run, np.full(len(run), z), np.full(len(run), run[-1])]) for z in (0, height)],
@@ -80,6 +81,4 @@ def fence(points: np.ndarray, height: float, variate: np.ndarray) -> Triangles:
     step = np.diff(points[:, :2], axis=0)
     tangent = step / np.maximum(np.linalg.norm(step, axis=1, keepdims=True), 1e-6)
     frame = np.repeat(np.column_stack([tangent, np.full(len(step), height)]), 2, axis=0)
-    return triangles(
-        quads(corners), Material.TRUNK, Label.FENCES, params=quads(along), variate=variate, frame=frame
-    )
+    return triangles(quads(corners), Material.TRUNK, Label.FENCES, params=quads(along), variate=variate, frame=frame)

@@ -98,9 +98,7 @@ def _asphalt_tone(surface: Surface, ground: GroundLook, across: np.ndarray) -> n
     if ground.stains:
         middle = (inner - outer) * 0.5
         oil = sample_tile(fractal_tile(13, 1.1, 2, 100), x, y, 17.0)
-        tone = tone - ground.stains * 0.32 * np.exp(-((middle / 0.45) ** 2)) * np.clip(
-            0.5 + 0.6 * oil, 0, 1.3
-        )
+        tone = tone - ground.stains * 0.32 * np.exp(-((middle / 0.45) ** 2)) * np.clip(0.5 + 0.6 * oil, 0, 1.3)
         tone = tone + ground.stains * 0.10 * np.exp(-(((np.abs(middle) - 0.85) / 0.3) ** 2))
     if ground.patches:
         tone = tone * _patches(surface, ground.patches, across)

@@ -24,6 +24,9 @@ from phipd_sim2real.simulator.triangles import Label, Material
 SKY_DEPTH = 1000.0
 """Depth in metres of everything at least as far as CARLA's depth camera sees."""
 _ACTOR_RANGE = 150.0
+"""Metres beyond which an actor is not drawn."""
+_CARRIER_MARGIN = (0.3, 0.3, 1.2)
+"""Metres by which the box of the car that carries the camera is taken larger: roof racks count."""
 _SKY = 255
 _GROUND = (Material.ROAD, Material.SIDEWALK, Material.VERGE, Material.TERRAIN)
 _JITTER = ((-0.3, -0.12), (0.12, -0.32), (0.2, 0.34))
@@ -78,9 +81,7 @@ class Renderer:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
 
-    def render(
-        self, view: CameraView, actors: Sequence[ActorShape], look: str, weather: Weather, seed: int
-    ) -> Frame:
+    def render(self, view: CameraView, actors: Sequence[ActorShape], look: str, weather: Weather, seed: int) -> Frame:
         """Renders one frame with all its labels.
 
         Args:
@@ -120,9 +121,7 @@ class _Picture:
         seen = self._see(rays)
         sun = self._sunlight(seen)
         open_ground, open_rest = _soften(sun, seen, shape)
-        radiance, normal = self._shade(
-            seen, np.where(np.isin(seen.material, _GROUND), open_ground, open_rest)
-        )
+        radiance, normal = self._shade(seen, np.where(np.isin(seen.material, _GROUND), open_ground, open_rest))
         semantics, instances = self._labels(seen)
         self._smooth_edges(radiance, _edges(seen, normal, shape), open_ground, open_rest)
         ahead = seen.distance * _forward(view.width, view.height, view.fov_degrees)
@@ -163,9 +162,7 @@ class _Picture:
         towards = spot[(column % 4) + 4 * ((np.arange(len(lit)) // self._view.width) % 4)]
         for _, hits in seen.layers:
             rows = hits.rows
-            points = (
-                self._eye + seen.directions[rows] * seen.distance[rows, None] + hits.normal * np.float32(0.03)
-            )
+            points = self._eye + seen.directions[rows] * seen.distance[rows, None] + hits.normal * np.float32(0.03)
             for layer in self._layers:
                 lit[rows] *= ~layer.blocked(points, np.ascontiguousarray(towards[rows]))
         return lit
@@ -248,7 +245,7 @@ def _visible(view: CameraView, actors: Sequence[ActorShape]) -> list[ActorShape]
     kept = []
     for actor in actors:
         local = transform_points(invert(actor.pose_actor_in_world), eye[None])[0] - actor.bbox_centre_xyz
-        inside = (np.abs(local) < np.asarray(actor.extent_xyz) + (0.3, 0.3, 1.2)).all()
+        inside = (np.abs(local) < np.add(actor.extent_xyz, _CARRIER_MARGIN)).all()
         if not inside and np.linalg.norm(local) < _ACTOR_RANGE:
             kept.append(actor)
     return kept
@@ -283,9 +280,7 @@ def _sun_points(direction: np.ndarray, spread: float) -> np.ndarray:
     return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
 
 
-def _soften(
-    sun: np.ndarray, seen: _Seen, shape: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
+def _soften(sun: np.ndarray, seen: _Seen, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Averages the 4 × 4 pattern within the ground and within the rest; each (N,), defined everywhere."""
     ground = np.isin(seen.material, _GROUND).astype(np.float32).reshape(shape)
     size = (4, 4)
@@ -293,9 +288,7 @@ def _soften(
     out = []
     for weight in (ground, 1 - ground):
         share = cv2.blur(weight, size)
-        out.append(
-            np.where(share > 1e-3, cv2.blur(image * weight, size) / np.maximum(share, 1e-3), 1.0).ravel()
-        )
+        out.append(np.where(share > 1e-3, cv2.blur(image * weight, size) / np.maximum(share, 1e-3), 1.0).ravel())
     return out[0].astype(np.float32), out[1].astype(np.float32)
 
 

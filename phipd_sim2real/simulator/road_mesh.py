@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from phipd_sim2real.geometry import vector_from_carla
-from phipd_sim2real.simulator.triangles import Label, Material, Triangles, concatenate, quads, triangles
+from phipd_sim2real.simulator.triangles import UP, Label, Material, Triangles, concatenate, quads, triangles
 
 if TYPE_CHECKING:
     import carla
@@ -132,9 +132,7 @@ def _sections(road: ET.Element) -> Iterator[tuple[float, float, list[tuple[int, 
             yield start, end, [(int(lane.get("id")), lane.get("type")) for lane in section.iter("lane")]
 
 
-def _strip(
-    mesh: RoadMesh, road_map: carla.Map, road_id: int, lane_id: int, stations: np.ndarray
-) -> _Strip | None:
+def _strip(mesh: RoadMesh, road_map: carla.Map, road_id: int, lane_id: int, stations: np.ndarray) -> _Strip | None:
     """Samples one lane; None where the map does not know it or it has no width."""
     rows, inner_marks, outer_marks = [], [], []
     for station in stations:
@@ -166,7 +164,7 @@ def _add_lane(mesh: RoadMesh, strip: _Strip, lane_type: str, junction: bool) -> 
     if material is Material.VERGE and junction:
         return
     raised = material is Material.SIDEWALK
-    lift = np.array([0, 0, KERB_HEIGHT if raised else 0.0])
+    lift = UP * (KERB_HEIGHT if raised else 0.0)
     inner, outer = strip.inner + lift, strip.outer + lift
     zero = np.zeros_like(strip.width)
     near = np.column_stack([strip.station, zero, strip.width])
@@ -187,7 +185,7 @@ def _add_lane(mesh: RoadMesh, strip: _Strip, lane_type: str, junction: bool) -> 
     )
     if raised:
         for base in (strip.inner, strip.outer):
-            face = quads(_corners(base - [0, 0, 0.3], base + lift))
+            face = quads(_corners(base - UP * 0.3, base + lift))
             mesh.parts.append(triangles(face, Material.KERB, label, frame=np.repeat(frame, 2, axis=0)))
     mesh.surfaces.extend(_corners(strip.inner[:, :2], strip.outer[:, :2]))
     mesh.centres.extend((strip.inner + strip.outer) / 2)
@@ -197,7 +195,7 @@ def _add_border(mesh: RoadMesh, strip: _Strip, lane_type: str, junction: bool) -
     """Adds the verge beside the outermost lane and records the road's border."""
     raised = lane_type == "sidewalk"
     outward = np.column_stack([strip.tangent[:, 1], -strip.tangent[:, 0]])
-    near = strip.outer + [0, 0, KERB_HEIGHT - 0.02 if raised else -0.01]
+    near = strip.outer + UP * (KERB_HEIGHT - 0.02 if raised else -0.01)
     far = strip.outer + np.column_stack([outward * VERGE_WIDTH, np.full(len(outward), -0.45)])
     if not junction:
         mesh.parts.append(triangles(quads(_corners(near, far)), Material.VERGE, Label.TERRAIN))

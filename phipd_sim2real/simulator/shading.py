@@ -59,9 +59,7 @@ class Shader:
     def _haze(self, colour: np.ndarray, surface: Surface) -> np.ndarray:
         far = 1 - np.exp(-surface.distance * np.float32(self.light.haze))
         towards_sun = np.clip(surface.direction @ self.light.sun_direction, 0, 1) ** 8
-        air = self.light.horizon * np.float32(0.95) + towards_sun[:, None] * (
-            self.light.sun * np.float32(0.12)
-        )
+        air = self.light.horizon * np.float32(0.95) + towards_sun[:, None] * (self.light.sun * np.float32(0.12))
         return colour + far[:, None] * (air - colour)
 
 
@@ -96,9 +94,7 @@ def _wall(shader: Shader, surface: Surface) -> np.ndarray:
         colour = colour * (1 - look.bricks * gap)[:, None]
     if look.streaks:
         rain = sample_tile(fractal_tile(32, 1.0, 3, 160), along * 6, height * 0.5, 16.0)
-        below = np.clip(1 - np.abs(surface.frame[:, 2] - height) / 3.5, 0, 1) + np.clip(
-            0.8 - height * 0.5, 0, 1
-        )
+        below = np.clip(1 - np.abs(surface.frame[:, 2] - height) / 3.5, 0, 1) + np.clip(0.8 - height * 0.5, 0, 1)
         colour = colour * (1 - look.streaks * 0.5 * below * (0.6 + 0.4 * rain))[:, None]
     glazed, frame, cell = _windows(shader, surface, along, height, length)
     colour = colour + frame[:, None] * (colours["frame"] - colour)
@@ -150,9 +146,7 @@ def _crown(shader: Shader, surface: Surface) -> np.ndarray:
     colour = _palette(shader.look.colours["crowns"], surface.variate[:, 0])
     colour = colour * (0.82 + 0.36 * surface.variate[:, 1:2])
     point = surface.point
-    mottle = sample_tile(
-        fractal_tile(41, 0.8, 4, 200), point[:, 0] + point[:, 2], point[:, 1] - point[:, 2], 6.0
-    )
+    mottle = sample_tile(fractal_tile(41, 0.8, 4, 200), point[:, 0] + point[:, 2], point[:, 1] - point[:, 2], 6.0)
     mottle = mottle * fade(surface.footprint, 0.5)
     offset = (point - surface.frame) / np.maximum(surface.params[:, :1], 0.1)
     depth = np.clip(np.sqrt((offset * offset).sum(1)), 0.3, 1.1)
@@ -164,18 +158,14 @@ def _hedge(shader: Shader, surface: Surface) -> np.ndarray:
     point = surface.point
     mottle = sample_tile(fractal_tile(42, 0.6, 6, 220), point[:, 0] - point[:, 1], point[:, 2] * 1.3, 4.0)
     mottle = mottle * fade(surface.footprint, 0.3)
-    tone = (0.8 + 0.4 * surface.variate[:, 0]) * np.maximum(
-        1 + (0.12 + shader.look.plants.texture) * mottle, 0.25
-    )
+    tone = (0.8 + 0.4 * surface.variate[:, 0]) * np.maximum(1 + (0.12 + shader.look.plants.texture) * mottle, 0.25)
     return shader.look.colours["hedge"] * tone[:, None]
 
 
 def _bark(shader: Shader, surface: Surface) -> np.ndarray:
     """Trunks, poles and boards of wood."""
     point = surface.point
-    grain = sample_tile(
-        fractal_tile(43, 0.9, 4, 160), (point[:, 0] + point[:, 1]) * 4, point[:, 2] * 0.6, 5.0
-    )
+    grain = sample_tile(fractal_tile(43, 0.9, 4, 160), (point[:, 0] + point[:, 1]) * 4, point[:, 2] * 0.6, 5.0)
     board = pulse_coverage(surface.params[:, 0], 0.16, 0.02, surface.footprint) * (surface.params[:, 2] > 0)
     tone = (0.75 + 0.5 * surface.variate[:, 0]) * (1 + 0.15 * grain) * (1 - 0.5 * board)
     return shader.look.colours["bark"] * tone[:, None]

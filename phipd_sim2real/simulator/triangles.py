@@ -8,6 +8,9 @@ from enum import IntEnum
 
 import numpy as np
 
+UP = np.array([0.0, 0.0, 1.0])
+"""The world's unit vector up."""
+
 
 class Material(IntEnum):
     """What a triangle is made of; shading.py gives each its albedo."""
@@ -122,9 +125,7 @@ def concatenate(parts: Iterable[Triangles]) -> Triangles:
 
 def quads(corners: np.ndarray) -> np.ndarray:
     """Splits (Q, 4, C) quads, corners in order around the face, into (2Q, 3, C) triangles."""
-    return np.concatenate([corners[:, [0, 1, 2]], corners[:, [0, 2, 3]]], axis=1).reshape(
-        -1, 3, corners.shape[-1]
-    )
+    return np.concatenate([corners[:, [0, 1, 2]], corners[:, [0, 2, 3]]], axis=1).reshape(-1, 3, corners.shape[-1])
 
 
 def prism(outline: np.ndarray, bottom: float, top: float, taper: float = 1.0, cap: bool = True) -> np.ndarray:

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from phipd_sim2real.simulator.triangles import (
+    UP,
     Label,
     Material,
     Triangles,
@@ -25,21 +26,12 @@ def icosphere(subdivisions: int) -> np.ndarray:
     ring = np.array([[-1, golden], [1, golden], [-1, -golden], [1, -golden]])
     zero = np.zeros(4)
     points = np.concatenate(
-        [
-            np.column_stack([*cols])
-            for cols in ((ring[:, 0], ring[:, 1], zero), (zero, ring[:, 0], ring[:, 1]))
-        ]
+        [np.column_stack([*cols]) for cols in ((ring[:, 0], ring[:, 1], zero), (zero, ring[:, 0], ring[:, 1]))]
         + [np.column_stack([ring[:, 1], zero, ring[:, 0]])]
     )
     gap = np.linalg.norm(points[:, None] - points[None], axis=-1)
     near = np.isclose(gap, 2.0)
-    index = [
-        (a, b, c)
-        for a in range(12)
-        for b in range(a)
-        for c in range(b)
-        if near[a, b] & near[b, c] & near[a, c]
-    ]
+    index = [(a, b, c) for a in range(12) for b in range(a) for c in range(b) if near[a, b] & near[b, c] & near[a, c]]
     faces = points[np.array(index)]
     for _ in range(subdivisions):
         middle = (faces + np.roll(faces, -1, 1)) / 2
@@ -57,9 +49,7 @@ def _lobe(rng: np.random.Generator, centre: np.ndarray, radii: np.ndarray) -> np
     return sphere * lump * radii + centre
 
 
-def _leaves(
-    rng: np.random.Generator, centre: np.ndarray, radii: np.ndarray, count: int, size: float
-) -> np.ndarray:
+def _leaves(rng: np.random.Generator, centre: np.ndarray, radii: np.ndarray, count: int, size: float) -> np.ndarray:
     """Triangles strewn over an ellipsoid's shell, (count, 3, 3)."""
     direction = rng.normal(size=(count, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
@@ -85,45 +75,39 @@ def tree(rng: np.random.Generator, base: np.ndarray, kind: str) -> Triangles:
     Returns:
         Its triangles: trunk and crown.
     """
-    height = {"round": 6.5, "conifer": 9.0, "broad": 9.0, "poplar": 13.0, "bare": 8.0}[kind] * rng.uniform(
-        0.75, 1.25
-    )
+    height = {"round": 6.5, "conifer": 9.0, "broad": 9.0, "poplar": 13.0, "bare": 8.0}[kind] * rng.uniform(0.75, 1.25)
     variate = rng.random(3)
     crown, centre, radius = _CROWNS[kind](rng, base, height)
     stem = _trunk(rng, base, height * 0.72, 0.03 * height**0.9 + 0.04)
     parts = [
         triangles(stem, Material.TRUNK, Label.VEGETATION, variate=variate),
-        triangles(
-            crown, Material.CROWN, Label.VEGETATION, params=(radius, 0, 0), variate=variate, frame=centre
-        ),
+        triangles(crown, Material.CROWN, Label.VEGETATION, params=(radius, 0, 0), variate=variate, frame=centre),
     ]
     return concatenate(parts)
 
 
 def _round(rng: np.random.Generator, base: np.ndarray, height: float) -> tuple[np.ndarray, np.ndarray, float]:
     radius = height * rng.uniform(0.26, 0.34)
-    centre = base + [0, 0, height - radius]
+    centre = base + UP * (height - radius)
     offsets = rng.normal(size=(2, 3)) * radius * 0.35
     lobes = [_lobe(rng, centre, np.array([1, 1, 0.95]) * radius)]
     lobes += [_lobe(rng, centre + o * [1, 1, 0.6], np.full(3, radius * 0.72)) for o in offsets]
     return np.concatenate(lobes), centre, radius * 1.2
 
 
-def _conifer(
-    rng: np.random.Generator, base: np.ndarray, height: float
-) -> tuple[np.ndarray, np.ndarray, float]:
+def _conifer(rng: np.random.Generator, base: np.ndarray, height: float) -> tuple[np.ndarray, np.ndarray, float]:
     radius = height * rng.uniform(0.17, 0.22)
     tiers = []
     for k in range(3):
         low = height * (0.16 + 0.26 * k)
         cone = prism(regular_polygon(9, radius * (1 - 0.26 * k)), low, low + height * 0.36, taper=0.04)
         tiers.append(cone + base)
-    return np.concatenate(tiers), base + [0, 0, height * 0.5], height * 0.45
+    return np.concatenate(tiers), base + UP * (height * 0.5), height * 0.45
 
 
 def _broad(rng: np.random.Generator, base: np.ndarray, height: float) -> tuple[np.ndarray, np.ndarray, float]:
     radius = height * rng.uniform(0.3, 0.4)
-    centre = base + [0, 0, height - radius * 0.8]
+    centre = base + UP * (height - radius * 0.8)
     parts = []
     for _ in range(4):
         middle = centre + rng.normal(size=3) * radius * [0.45, 0.45, 0.3]
@@ -132,11 +116,9 @@ def _broad(rng: np.random.Generator, base: np.ndarray, height: float) -> tuple[n
     return np.concatenate(parts), centre, radius * 1.1
 
 
-def _poplar(
-    rng: np.random.Generator, base: np.ndarray, height: float
-) -> tuple[np.ndarray, np.ndarray, float]:
+def _poplar(rng: np.random.Generator, base: np.ndarray, height: float) -> tuple[np.ndarray, np.ndarray, float]:
     radii = height * np.array([0.11, 0.11, 0.42])
-    centre = base + [0, 0, height * 0.56]
+    centre = base + UP * (height * 0.56)
     parts = [_lobe(rng, centre, radii * 0.85), _leaves(rng, centre, radii, 420, 0.15)]
     return np.concatenate(parts), centre, height * 0.4
 
@@ -150,7 +132,7 @@ def _bare(rng: np.random.Generator, base: np.ndarray, height: float) -> tuple[np
     tip = foot + direction * height * rng.uniform(0.2, 0.42, (count, 1))
     blade = rng.normal(size=(count, 3)) * 0.07
     boughs = np.stack([foot - blade, foot + blade, tip], axis=1)
-    centre = base + [0, 0, height * 0.72]
+    centre = base + UP * (height * 0.72)
     leaves = _leaves(rng, centre, height * np.array([0.27, 0.27, 0.26]), 130, 0.15)
     return np.concatenate([boughs, leaves]), centre, height * 0.4
 
@@ -161,7 +143,7 @@ _CROWNS = {"round": _round, "conifer": _conifer, "broad": _broad, "poplar": _pop
 def bush(rng: np.random.Generator, base: np.ndarray, leafy: bool) -> Triangles:
     """A knee- to chest-high bush."""
     radius = rng.uniform(0.5, 1.1)
-    centre = base + [0, 0, radius * 0.4]
+    centre = base + UP * (radius * 0.4)
     crown = _lobe(rng, centre, np.array([1.1, 1.1, 0.8]) * radius)
     if leafy:
         crown = np.concatenate([crown, _leaves(rng, centre, np.full(3, radius), 60, 0.12)])
@@ -173,8 +155,8 @@ def bush(rng: np.random.Generator, base: np.ndarray, leafy: bool) -> Triangles:
 def hedge(points: np.ndarray, outward: np.ndarray, height: float, variate: np.ndarray) -> Triangles:
     """A clipped hedge along (n, 3) ground points, 0.8 m thick to the `outward` (n, 2) side."""
     thick = np.column_stack([outward * 0.8, np.zeros(len(outward))])
-    near, far = points - [0, 0, 0.4], points + thick - [0, 0, 0.4]
-    up = np.array([0, 0, height + 0.4])
+    near, far = points - UP * 0.4, points + thick - UP * 0.4
+    up = UP * (height + 0.4)
     sides = [(near, near + up), (near + up, far + up), (far + up, far)]
     faces = np.concatenate([quads(np.stack([a[:-1], b[:-1], b[1:], a[1:]], axis=1)) for a, b in sides])
     ends = quads(np.stack([np.stack([near[k], far[k], far[k] + up, near[k] + up]) for k in (0, -1)]))
