@@ -7,7 +7,7 @@ import numpy as np
 from phipd_sim2real.simulator.looks import GroundLook, Look
 from phipd_sim2real.simulator.road_mesh import Mark
 from phipd_sim2real.simulator.sky import Light
-from phipd_sim2real.simulator.surface import Surface
+from phipd_sim2real.simulator.surface import Surface, dot
 from phipd_sim2real.simulator.textures import (
     crack_tile,
     fade,
@@ -46,10 +46,10 @@ def road_albedo(surface: Surface, look: Look, marks: list[Mark | None], light: L
 
 def pixel_extent(surface: Surface) -> tuple[np.ndarray, np.ndarray]:
     """Metres that a pixel covers on the ground across and along the lane; each (N,)."""
-    slant = np.maximum(np.abs((surface.direction * surface.normal).sum(1)), 0.01)
+    slant = np.maximum(np.abs(dot(surface.direction, surface.normal)), 0.01)
     flat = surface.direction[:, :2]
-    flat = flat / np.maximum(np.sqrt((flat * flat).sum(1, keepdims=True)), 1e-6)
-    aligned = (flat * surface.frame[:, :2]).sum(1) ** 2
+    flat = flat / np.maximum(np.sqrt(dot(flat, flat))[:, None], 1e-6)
+    aligned = dot(flat, surface.frame[:, :2]) ** 2
     wide, long = surface.footprint**2, (surface.footprint / slant) ** 2
     across = np.sqrt(aligned * wide + (1 - aligned) * long)
     along = np.sqrt(aligned * long + (1 - aligned) * wide)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-import cv2
 import numpy as np
 
 from phipd_sim2real.errors import UsageError
@@ -15,10 +13,12 @@ from phipd_sim2real.simulator.actors_mesh import ActorShape, actors_triangles
 from phipd_sim2real.simulator.lens import develop
 from phipd_sim2real.simulator.looks import LOOKS
 from phipd_sim2real.simulator.pavement import on_paint
+from phipd_sim2real.simulator.rays import CameraView, axis_cosines, sight_rays, sun_points
 from phipd_sim2real.simulator.scene import Geometry, Scene
+from phipd_sim2real.simulator.screen import IS_GROUND, SKY, edges, soften
 from phipd_sim2real.simulator.shading import Shader
 from phipd_sim2real.simulator.sky import Weather, light, sky_radiance
-from phipd_sim2real.simulator.surface import Hits, Surface, shading_normal
+from phipd_sim2real.simulator.surface import Hits, Surface, dot, shading_normal
 from phipd_sim2real.simulator.triangles import Label, Material
 
 SKY_DEPTH = 1000.0
@@ -27,25 +27,7 @@ _ACTOR_RANGE = 150.0
 """Metres beyond which an actor is not drawn."""
 _CARRIER_MARGIN = (0.3, 0.3, 1.2)
 """Metres by which the box of the car that carries the camera is taken larger: roof racks count."""
-_SKY = 255
-_GROUND = (Material.ROAD, Material.SIDEWALK, Material.VERGE, Material.TERRAIN)
 _JITTER = ((-0.3, -0.12), (0.12, -0.32), (0.2, 0.34))
-
-
-@dataclass(frozen=True)
-class CameraView:
-    """A pinhole camera.
-
-    Attributes:
-        width, height: pixels.
-        fov_degrees: horizontal field of view.
-        pose_camera_in_world: (4, 4) right-handed; x forward, y left, z up.
-    """
-
-    width: int
-    height: int
-    fov_degrees: float
-    pose_camera_in_world: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -117,14 +99,15 @@ class _Picture:
         """Casts, shades, smooths edges and develops the picture."""
         view = self._view
         shape = (view.height, view.width)
-        rays = _rays(view.width, view.height, view.fov_degrees, 0.0, 0.0)
+        rays = sight_rays(view.width, view.height, view.fov_degrees, 0.0, 0.0)
         seen = self._see(rays)
-        sun = self._sunlight(seen)
-        open_ground, open_rest = _soften(sun, seen, shape)
-        radiance, normal = self._shade(seen, np.where(np.isin(seen.material, _GROUND), open_ground, open_rest))
+        material = seen.material.reshape(shape)
+        open_ground, open_rest = soften(self._sunlight(seen).reshape(shape), material)
+        radiance, normal = self._shade(seen, np.where(IS_GROUND[seen.material], open_ground, open_rest))
         semantics, instances = self._labels(seen)
-        self._smooth_edges(radiance, _edges(seen, normal, shape), open_ground, open_rest)
-        ahead = seen.distance * _forward(view.width, view.height, view.fov_degrees)
+        edge = edges(material, seen.distance.reshape(shape), normal.reshape(*shape, 3))
+        self._smooth_edges(radiance, edge, open_ground, open_rest)
+        ahead = seen.distance * axis_cosines(view.width, view.height, view.fov_degrees)
         return Frame(
             rgb=develop(radiance.reshape(*shape, 3), self._look.lens, seed),
             depth=np.minimum(ahead, np.float32(SKY_DEPTH)).astype(np.float32).reshape(shape),
@@ -141,23 +124,23 @@ class _Picture:
         nearest = np.stack([np.where(f["primID"] >= 0, f["tfar"], np.inf) for f in found])
         distance = nearest.min(0)
         owner = np.where(np.isfinite(distance), nearest.argmin(0), -1)
-        material = np.full(len(rays), _SKY, np.uint8)
+        material = np.full(len(rays), SKY, np.uint8)
         layers = []
         for index, (layer, hit) in enumerate(zip(self._layers, found, strict=True)):
             rows = np.flatnonzero(owner == index)
             triangle = hit["primID"][rows]
             material[rows] = layer.soup.material[triangle]
             normal = hit["Ng"][rows]
-            normal = normal / np.maximum(np.sqrt((normal * normal).sum(1, keepdims=True)), 1e-12)
-            away = (normal * directions[rows]).sum(1) > 0
+            normal = normal / np.maximum(np.sqrt(dot(normal, normal))[:, None], 1e-12)
+            away = dot(normal, directions[rows]) > 0
             normal[away] *= -1
             layers.append((layer, Hits(rows, triangle, hit["u"][rows], hit["v"][rows], normal)))
-        return _Seen(directions, np.where(owner >= 0, distance, np.float32(4e3)), material, tuple(layers))
+        return _Seen(directions, np.where(owner >= 0, distance, np.float32(1e9)), material, tuple(layers))
 
     def _sunlight(self, seen: _Seen) -> np.ndarray:
         """(N,) 0 or 1: one ray per pixel to a point of the sun's disc, 16 points in a 4 × 4 pattern."""
         lit = np.ones(len(seen.distance), np.float32)
-        spot = _sun_points(self._light.sun_direction, self._light.spread)
+        spot = sun_points(self._light.sun_direction, self._light.spread)
         column = np.arange(len(lit)) % self._view.width
         towards = spot[(column % 4) + 4 * ((np.arange(len(lit)) // self._view.width) % 4)]
         for _, hits in seen.layers:
@@ -171,8 +154,9 @@ class _Picture:
         """(N, 3) radiance and (N, 3) shading normals."""
         radiance = np.empty((len(seen.distance), 3), np.float32)
         normals = np.zeros_like(radiance)
-        sky = seen.material == _SKY
-        radiance[sky] = sky_radiance(self._light, seen.directions[sky])
+        sky = seen.material == SKY
+        if sky.any():
+            radiance[sky] = sky_radiance(self._light, seen.directions[sky])
         for layer, hits in seen.layers:
             kinds = seen.material[hits.rows]
             for kind in np.unique(kinds):
@@ -229,10 +213,10 @@ class _Picture:
         pixels = np.flatnonzero(edge)
         if not len(pixels):
             return
-        rays = [_rays(view.width, view.height, view.fov_degrees, dx, dy)[pixels] for dx, dy in _JITTER]
+        rays = [sight_rays(view.width, view.height, view.fov_degrees, dx, dy)[pixels] for dx, dy in _JITTER]
         seen = self._see(np.concatenate(rays))
         again = np.tile(pixels, len(_JITTER))
-        visible = np.where(np.isin(seen.material, _GROUND), open_ground[again], open_rest[again])
+        visible = np.where(IS_GROUND[seen.material], open_ground[again], open_rest[again])
         colour, _ = self._shade(seen, visible)
         # Highlights are clipped first, or one ray into the sun would bleach the whole pixel.
         total = np.minimum(colour, 4.0).reshape(len(_JITTER), len(pixels), 3)
@@ -249,60 +233,3 @@ def _visible(view: CameraView, actors: Sequence[ActorShape]) -> list[ActorShape]
         if not inside and np.linalg.norm(local) < _ACTOR_RANGE:
             kept.append(actor)
     return kept
-
-
-@lru_cache(maxsize=32)
-def _rays(width: int, height: int, fov_degrees: float, dx: float, dy: float) -> np.ndarray:
-    """(H·W, 3) float32 unit rays in the camera frame through pixel centres moved by (dx, dy) pixels."""
-    focal = width / 2 / np.tan(np.radians(fov_degrees) / 2)
-    x = (np.arange(width) + 0.5 + dx - width / 2) / focal
-    y = (np.arange(height) + 0.5 + dy - height / 2) / focal
-    right, down = np.meshgrid(x, y)
-    rays = np.stack([np.ones_like(right), -right, -down], axis=-1).reshape(-1, 3)
-    return (rays / np.linalg.norm(rays, axis=1, keepdims=True)).astype(np.float32)
-
-
-@lru_cache(maxsize=8)
-def _forward(width: int, height: int, fov_degrees: float) -> np.ndarray:
-    """(H·W,) cosine between each pixel's ray and the camera's axis."""
-    return np.ascontiguousarray(_rays(width, height, fov_degrees, 0.0, 0.0)[:, 0])
-
-
-def _sun_points(direction: np.ndarray, spread: float) -> np.ndarray:
-    """(16, 3) float32 unit vectors over the sun's disc, in an order that spreads neighbours."""
-    side = np.cross(direction, [0, 0, 1.0])
-    side /= max(np.linalg.norm(side), 1e-6)
-    other = np.cross(side, direction)
-    order = np.array([0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5])
-    radius, angle = np.sqrt((order + 0.5) / 16) * spread, order * 2.399963
-    points = direction + np.outer(radius * np.cos(angle), side) + np.outer(radius * np.sin(angle), other)
-    points[:, 2] = np.maximum(points[:, 2], 0.05)
-    return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
-
-
-def _soften(sun: np.ndarray, seen: _Seen, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Averages the 4 × 4 pattern within the ground and within the rest; each (N,), defined everywhere."""
-    ground = np.isin(seen.material, _GROUND).astype(np.float32).reshape(shape)
-    size = (4, 4)
-    image = sun.reshape(shape)
-    out = []
-    for weight in (ground, 1 - ground):
-        share = cv2.blur(weight, size)
-        out.append(np.where(share > 1e-3, cv2.blur(image * weight, size) / np.maximum(share, 1e-3), 1.0).ravel())
-    return out[0].astype(np.float32), out[1].astype(np.float32)
-
-
-def _edges(seen: _Seen, normal: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """(N,) bool: pixels whose neighbour is another thing, another face, or much farther."""
-    material = seen.material.reshape(shape)
-    solid = ~np.isin(material, (*_GROUND, _SKY))
-    depth = np.log(seen.distance).reshape(shape)
-    normal = normal.reshape(*shape, 3)
-    edge = np.zeros(shape, bool)
-    for axis in (0, 1):
-        m, s, d, n, e = (np.swapaxes(a, 0, axis) for a in (material, solid, depth, normal, edge))
-        other_face = (n[:-1] * n[1:]).sum(-1) < 0.6
-        differs = (m[:-1] != m[1:]) | (s[:-1] & s[1:] & (other_face | (np.abs(d[:-1] - d[1:]) > 0.2)))
-        e[:-1] |= differs
-        e[1:] |= differs
-    return edge.ravel()

@@ -11,7 +11,7 @@ from phipd_sim2real.simulator.looks import Look
 from phipd_sim2real.simulator.pavement import pavement_albedo, road_albedo
 from phipd_sim2real.simulator.road_mesh import Mark
 from phipd_sim2real.simulator.sky import Light, sky_radiance
-from phipd_sim2real.simulator.surface import Surface
+from phipd_sim2real.simulator.surface import Surface, dot
 from phipd_sim2real.simulator.textures import fade, fractal_tile, pulse_coverage, sample_tile, smoothstep
 from phipd_sim2real.simulator.triangles import Material
 
@@ -49,7 +49,7 @@ class Shader:
 
     def _reflect(self, colour: np.ndarray, surface: Surface, straight: float, grazing: float) -> np.ndarray:
         """Adds the mirrored sky by Schlick's formula between `straight` and `grazing` reflectance."""
-        toward = (surface.direction * surface.normal).sum(1)
+        toward = dot(surface.direction, surface.normal)
         mirrored = surface.direction - 2 * toward[:, None] * surface.normal
         share = straight + (grazing - straight) * np.clip(1 + toward, 0, 1) ** 5
         sky = sky_radiance(self.light, mirrored, sun_disc=False)
@@ -110,7 +110,7 @@ def _windows(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Coverage by panes, by frames only, and a random number per window."""
     look, footprint = shader.look.facade, surface.footprint
-    slant = np.abs((surface.direction[:, :2] * surface.frame[:, :2]).sum(1))
+    slant = np.abs(dot(surface.direction[:, :2], surface.frame[:, :2]))
     across = footprint / np.maximum(np.sqrt(1 - slant * slant), 0.08)
     bays = np.maximum(np.round(length / look.bay), 1)
     bay = along / np.maximum(length, 0.1) * bays
@@ -149,7 +149,7 @@ def _crown(shader: Shader, surface: Surface) -> np.ndarray:
     mottle = sample_tile(fractal_tile(41, 0.8, 4, 200), point[:, 0] + point[:, 2], point[:, 1] - point[:, 2], 6.0)
     mottle = mottle * fade(surface.footprint, 0.5)
     offset = (point - surface.frame) / np.maximum(surface.params[:, :1], 0.1)
-    depth = np.clip(np.sqrt((offset * offset).sum(1)), 0.3, 1.1)
+    depth = np.clip(np.sqrt(dot(offset, offset)), 0.3, 1.1)
     shade = (0.35 + 0.65 * depth) * np.clip(0.86 + 0.28 * offset[:, 2], 0.5, 1.15)
     return colour * (shade * np.maximum(1 + look.texture * mottle, 0.2))[:, None]
 

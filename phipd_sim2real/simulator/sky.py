@@ -34,7 +34,7 @@ class Light:
         cover: cloudiness, 0..1.
         spread: radius of the sun's disc as a tangent: sharp shadows near 0, soft ones near 1.
         haze: optical density per metre.
-        wet: 0 dry to 1 wet ground; puddles: 0..1.
+        wet: 0 dry to 1 wet ground.
         drift: (2,) where in the noise the clouds lie.
     """
 
@@ -49,30 +49,24 @@ class Light:
     spread: float
     haze: float
     wet: float
-    puddles: float
     drift: tuple[float, float]
 
 
 def light(look: Look, weather: Weather) -> Light:
     """What a look makes of a weather."""
     part, colours = look.sky, look.colours
-    cover = part.least_cloud + (1 - part.least_cloud) * float(np.clip(weather.cloudiness / 100, 0, 1))
-    altitude = np.radians(np.clip(weather.sun_altitude_deg, 8, 90) * part.sun_height)
-    azimuth = np.radians(weather.sun_azimuth_deg)
-    # CARLA's azimuth turns clockwise seen from above: y points right there and left here.
-    flat = np.cos(altitude)
-    direction = np.array([flat * np.cos(azimuth), -flat * np.sin(azimuth), np.sin(altitude)], np.float32)
-    low = float(1 - np.clip(np.sin(altitude) / 0.5, 0, 1))
+    cover = part.least_cloud + (1 - part.least_cloud) * _share(weather.cloudiness)
+    direction = _sun_direction(weather, part.sun_height)
+    low = float(1 - np.clip(direction[2] / 0.5, 0, 1))
     warm = np.array([1, 1 - 0.22 * low, 1 - 0.48 * low], np.float32)
-    shade = float(1 - 0.8 * smoothstep(0.35, 1.0, np.float64(cover)))
-    overcast = colours["overcast"]
     thick = float(smoothstep(0.3, 1.0, np.float64(cover)))
-    zenith = colours["zenith"] * (1 - thick) + overcast * thick * 0.92
-    horizon = (colours["horizon"] * (1 - thick) + overcast * thick * 1.12) * (1 - 0.5 * low * (1 - warm))
-    fog = float(np.clip(weather.fog_density / 100, 0, 1))
+    shade = float(1 - 0.8 * smoothstep(0.35, 1.0, np.float64(cover)))
+    zenith = colours["zenith"] * (1 - thick) + colours["overcast"] * thick * 0.92
+    horizon = colours["horizon"] * (1 - thick) + colours["overcast"] * thick * 1.12
+    horizon = horizon * (1 - 0.5 * low * (1 - warm))
     return Light(
         sun_direction=direction,
-        sun=colours["sun_colour"] * warm * np.float32(part.sun * shade * (0.55 + 0.45 * (1 - low))),
+        sun=colours["sun_colour"] * warm * np.float32(part.sun * shade * (1 - 0.45 * low)),
         sky=(0.4 * zenith + 0.6 * horizon) * np.float32(part.ambient * (0.9 + 0.5 * thick)),
         bounce=(colours["asphalt"] + colours["soil"][0]) * np.float32(0.55 * part.ambient),
         zenith=zenith,
@@ -80,11 +74,23 @@ def light(look: Look, weather: Weather) -> Light:
         cloud=colours["cloud"] * warm,
         cover=cover,
         spread=0.02 + 0.75 * thick,
-        haze=(part.haze + 14 * fog) / 1000,
-        wet=float(np.clip(max(weather.wetness, weather.precipitation_deposits * 0.8) / 100, 0, 1)),
-        puddles=float(np.clip(weather.precipitation_deposits / 100, 0, 1)),
+        haze=(part.haze + 14 * _share(weather.fog_density)) / 1000,
+        wet=_share(max(weather.wetness, weather.precipitation_deposits * 0.8)),
         drift=(weather.sun_azimuth_deg * 13.7, weather.cloudiness * 7.3),
     )
+
+
+def _share(percent: float) -> float:
+    return float(np.clip(percent / 100, 0, 1))
+
+
+def _sun_direction(weather: Weather, height: float) -> np.ndarray:
+    """(3,) float32 unit vector to the sun; its altitude is at least 8° times `height`."""
+    altitude = np.radians(np.clip(weather.sun_altitude_deg, 8, 90) * height)
+    azimuth = np.radians(weather.sun_azimuth_deg)
+    flat = np.cos(altitude)
+    # CARLA's azimuth turns clockwise seen from above: y points right there and left here.
+    return np.array([flat * np.cos(azimuth), -flat * np.sin(azimuth), np.sin(altitude)], np.float32)
 
 
 def sky_radiance(light: Light, directions: np.ndarray, sun_disc: bool = True) -> np.ndarray:

@@ -9,6 +9,11 @@ import numpy as np
 from phipd_sim2real.simulator.triangles import Material, Triangles
 
 
+def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(N,) dot products of two (N, C) arrays."""
+    return np.einsum("ij,ij->i", a, b)
+
+
 @dataclass(frozen=True)
 class Surface:
     """N visible points of one material; every array is float32 unless said.
@@ -68,8 +73,8 @@ def shading_normal(
         normal = params
     elif material is Material.CROWN:
         away = point - frame
-        away = away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-3)
+        away = away / np.maximum(np.sqrt(dot(away, away))[:, None], 1e-3)
         normal = 0.7 * away + 0.3 * geometric
     else:
         return geometric
-    return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
+    return normal / np.maximum(np.sqrt(dot(normal, normal))[:, None], 1e-6)
