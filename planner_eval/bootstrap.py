@@ -86,9 +86,7 @@ class SegmentBootstrap:
         difference = float(values[:, valid].mean() - baseline[:, valid].mean())
         return self._interval(difference, draws, valid, segments)
 
-    def _resampled(
-        self, values: Array, valid: NDArray[np.bool_], segments: Sequence[str], stream: int
-    ) -> Array:
+    def _resampled(self, values: Array, valid: NDArray[np.bool_], segments: Sequence[str], stream: int) -> Array:
         """(resamples,) means; `stream` separates the draws of seeds of two arms, segments are shared."""
         names, index = np.unique(np.asarray(segments)[valid], return_inverse=True)
         sums = np.stack([np.bincount(index, row, len(names)) for row in values[:, valid]])
@@ -103,9 +101,7 @@ class SegmentBootstrap:
         rng = np.random.default_rng((self.seed, stream, count))
         return rng.multinomial(count, np.full(count, 1 / count), size=self.resamples).astype(np.float64)
 
-    def _interval(
-        self, mean: float, draws: Array, valid: NDArray[np.bool_], segments: Sequence[str]
-    ) -> Interval:
+    def _interval(self, mean: float, draws: Array, valid: NDArray[np.bool_], segments: Sequence[str]) -> Interval:
         tail = (1 - self.confidence) / 2
         low, high = np.quantile(draws, [tail, 1 - tail])
         count = len(set(np.asarray(segments)[valid]))

@@ -100,6 +100,9 @@ class TrainSettings(Settings):
     precision: Literal["bf16", "fp32"] = "bf16"
     """Precision of the forward pass."""
 
+    threads: int = Field(default=1, ge=1)
+    """CPU threads of the arithmetic. It is fixed because sums in another order give other bytes."""
+
     seed: int = Field(default=0, ge=0)
     """Of weights, order and augmentation. Every draw depends on (seed, step) alone."""
 

@@ -73,9 +73,7 @@ def evaluate(
             f"The arms are {names}; each needs a name of its own and one must be {settings.baseline!r}, "
             "the baseline. Set evaluate.baseline to one of them."
         )
-    frames = _Frames(
-        tuple(sorted({camera for arm in arms for planner in arm.planners for camera in planner.cameras}))
-    )
+    frames = _Frames(tuple(sorted({camera for arm in arms for planner in arm.planners for camera in planner.cameras})))
     plans: dict[str, list[list[_Plan]]] = {arm.name: [[] for _ in arm.planners] for arm in arms}
     for batch in _batches(samples, settings.batch_size):
         usable = frames.add(batch)
@@ -180,8 +178,7 @@ def _plan_batch(kept: list[_Plan], truth: Truth, frames: _Frames) -> PlanBatch:
         trajectories[index], probabilities[index] = trajectory, probability
     finite = np.isfinite(trajectories).all(axis=(1, 2, 3))
     failures = tuple(
-        failure or ("" if good else "plan_not_finite")
-        for failure, good in zip(truth.failures, finite, strict=True)
+        failure or ("" if good else "plan_not_finite") for failure, good in zip(truth.failures, finite, strict=True)
     )
     raters = [(s.rater_trajectories, s.rater_scores) if s is not None else ((), ()) for s in frames.samples]
     return PlanBatch(

@@ -44,9 +44,7 @@ class Score:
 
     def __post_init__(self) -> None:
         if not self.values.shape == self.valid.shape == (len(self.reasons),):
-            raise ValueError(
-                f"{self.values.shape} values, {self.valid.shape} valid, {len(self.reasons)} reasons."
-            )
+            raise ValueError(f"{self.values.shape} values, {self.valid.shape} valid, {len(self.reasons)} reasons.")
 
     @property
     def mean(self) -> float | None:

@@ -108,9 +108,7 @@ class CameraPlanner(nn.Module):
         count = len(images)
         pixels = (images.flatten(0, 1).float() / 255 - self.image_mean) / self.image_std
         cells = self.backbone(pixels).feature_maps[-1]
-        rays = nn.functional.interpolate(
-            rays.flatten(0, 1), cells.shape[-2:], mode="bilinear", align_corners=False
-        )
+        rays = nn.functional.interpolate(rays.flatten(0, 1), cells.shape[-2:], mode="bilinear", align_corners=False)
         tokens = self.image_tokens(cells.flatten(2).mT) + self.ray_tokens(rays.flatten(2).mT)
         return tokens.reshape(count, -1, tokens.shape[-1])
 
@@ -135,9 +133,7 @@ class CameraPlanner(nn.Module):
         """Like `plan`, for samples that are gathered already."""
         self.eval()
         device = self.residual_scale.device
-        inputs = [
-            torch.from_numpy(x).to(device) for x in (arrays.images, arrays.rays, arrays.past, arrays.intent)
-        ]
+        inputs = [torch.from_numpy(x).to(device) for x in (arrays.images, arrays.rays, arrays.past, arrays.intent)]
         use_history = torch.full((len(arrays),), self.history, device=device)
         trajectories, logits = self(*inputs, use_history)
         probabilities = logits.double().softmax(dim=-1)
@@ -161,9 +157,7 @@ class CameraPlanner(nn.Module):
             UsageError: the folder holds no planner.
         """
         if not (folder / "config.json").is_file():
-            raise UsageError(
-                f"{folder} holds no planner (config.json is absent); train one with phipd train-planner."
-            )
+            raise UsageError(f"{folder} holds no planner (config.json is absent); train one with phipd train-planner.")
         config = json.loads((folder / "config.json").read_text())
         planner = cls(PlannerSettings.model_validate(config["settings"]), history=config["history"])
         planner.load_state_dict(load_file(folder / "model.safetensors"))

@@ -108,9 +108,7 @@ class EvaluationResult:
         for arm in self.arms:
             if arm.name == name:
                 return arm
-        raise UsageError(
-            f"There is no arm {name!r}; the evaluation has {', '.join(a.name for a in self.arms)}."
-        )
+        raise UsageError(f"There is no arm {name!r}; the evaluation has {', '.join(a.name for a in self.arms)}.")
 
     def metrics(self) -> tuple[str, ...]:
         """Metrics that have a value for any frame: rater metrics only where raters exist."""
@@ -125,12 +123,9 @@ class EvaluationResult:
             "frames": len(self.truth.keys),
             "segments": len(set(self.truth.segments)),
             "failures": {
-                reason: self.truth.failures.count(reason)
-                for reason in sorted(set(self.truth.failures) - {""})
+                reason: self.truth.failures.count(reason) for reason in sorted(set(self.truth.failures) - {""})
             },
-            "metrics": {
-                name: {"unit": METRICS[name].unit, "better": METRICS[name].better} for name in self.metrics()
-            },
+            "metrics": {name: {"unit": METRICS[name].unit, "better": METRICS[name].better} for name in self.metrics()},
             "arms": [_arm_summary(arm) for arm in self.arms],
         }
 
@@ -148,17 +143,13 @@ class EvaluationResult:
             UsageError: the folder holds no finished evaluation.
         """
         if not (folder / SCORES).is_file():
-            raise UsageError(
-                f"{folder} holds no finished evaluation ({SCORES} is absent); run phipd evaluate."
-            )
+            raise UsageError(f"{folder} holds no finished evaluation ({SCORES} is absent); run phipd evaluate.")
         import pandas as pd
 
         summary = json.loads((folder / SCORES).read_text())
         truth = _read_truth(pd.read_parquet(folder / SAMPLES))
         plans = pd.read_parquet(folder / PLANS)
-        arms = tuple(
-            _read_arm(arm, plans[plans["arm"] == arm["name"]], len(truth.keys)) for arm in summary["arms"]
-        )
+        arms = tuple(_read_arm(arm, plans[plans["arm"] == arm["name"]], len(truth.keys)) for arm in summary["arms"])
         return cls(summary["dataset"], summary["baseline"], summary["settings"], truth, arms)
 
 

@@ -111,10 +111,6 @@ def _check(prediction: Array, trajectories: Sequence[Array], scores: Sequence[fl
     if prediction.shape != (WAYPOINTS, 2):
         raise ValueError(f"The prediction has shape {prediction.shape}; it must be (20, 2), metres at 4 Hz.")
     if not trajectories or len(trajectories) != len(scores):
-        raise ValueError(
-            f"{len(trajectories)} rater trajectories with {len(scores)} scores; give one score for each."
-        )
+        raise ValueError(f"{len(trajectories)} rater trajectories with {len(scores)} scores; give one score for each.")
     if min(scores) < 0:
-        raise ValueError(
-            f"Rater scores {list(scores)} hold an unlabelled one (negative); leave such frames out."
-        )
+        raise ValueError(f"Rater scores {list(scores)} hold an unlabelled one (negative); leave such frames out.")

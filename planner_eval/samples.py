@@ -56,9 +56,7 @@ def samples_from_log(
 
 def count_frames(log: DriveLog) -> int:
     """Number of frames with pictures, for progress."""
-    return sum(
-        log.table("camera_image", segment, columns=())[TIMESTAMP].nunique() for segment in log.segments
-    )
+    return sum(log.table("camera_image", segment, columns=())[TIMESTAMP].nunique() for segment in log.segments)
 
 
 def _segment_samples(
@@ -85,7 +83,13 @@ def _segment_samples(
             continue
         intent = intents.get(key.timestamp_micros, INTENT_UNKNOWN)
         used = {camera: calibrations[camera] for camera in cameras}
-        yield PlannerSample(key, pictures, used, states.past, intent, states.future, states.future_valid)
+        past, future = _single(states.past), _single(states.future)
+        yield PlannerSample(key, pictures, used, past, intent, future, states.future_valid)
+
+
+def _single(values: np.ndarray) -> np.ndarray:
+    """Rounds to single precision, as end-to-end records do: both ways of a drive give the same samples."""
+    return values.astype(np.float32).astype(np.float64)
 
 
 def _pictures(rows: pd.DataFrame, cameras: Sequence[int]) -> dict[int, np.ndarray] | str:
@@ -105,9 +109,7 @@ def _calibrations(log: DriveLog, segment: str) -> dict[int, Calibration]:
     return {
         int(row[CAMERA]): Calibration(
             intrinsic=row[names].to_numpy(dtype=np.float64),
-            extrinsic=np.asarray(row[column("camera_calibration", "extrinsic.transform")], float).reshape(
-                4, 4
-            ),
+            extrinsic=np.asarray(row[column("camera_calibration", "extrinsic.transform")], float).reshape(4, 4),
             width=int(row[column("camera_calibration", "width")]),
             height=int(row[column("camera_calibration", "height")]),
         )

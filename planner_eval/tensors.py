@@ -108,9 +108,7 @@ def ray_features(calibration: Calibration, crop: tuple[float, float]) -> NDArray
 def _row(sample: PlannerSample, settings: PlannerSettings) -> tuple[np.ndarray, ...]:
     missing = [camera for camera in settings.cameras if camera not in sample.images]
     if missing:
-        raise ValueError(
-            f"Sample {sample.key} has no picture of camera {missing}; it has {list(sample.images)}."
-        )
+        raise ValueError(f"Sample {sample.key} has no picture of camera {missing}; it has {list(sample.images)}.")
     images = [_seen(sample.images[camera], settings) for camera in settings.cameras]
     rays = [ray_features(sample.calibrations[camera], settings.crop) for camera in settings.cameras]
     future = np.where(sample.future_valid[:, None], sample.future, 0.0)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,9 +59,7 @@ class TrainSummary:
     weights_sha256: str
 
 
-def train_planner(
-    log: DriveLog, settings: TrainSettings, out: Path, progress: Progress | None = None
-) -> TrainSummary:
+def train_planner(log: DriveLog, settings: TrainSettings, out: Path, progress: Progress | None = None) -> TrainSummary:
     """Trains a planner on every frame of a log that has a full future.
 
     Args:
@@ -77,7 +76,8 @@ def train_planner(
     if (out / MARKER).is_file():
         return _finished(out, config_hash)
     arrays, skipped = _training_arrays(log, settings, progress)
-    planner, losses = _Training(arrays, settings, out / CHECKPOINT, config_hash).run(progress)
+    with _threads(settings.threads):
+        planner, losses = _Training(arrays, settings, out / CHECKPOINT, config_hash).run(progress)
     planner.save_pretrained(out)
     summary = TrainSummary(
         samples=len(arrays),
@@ -92,12 +92,20 @@ def train_planner(
     return summary
 
 
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 class _Training:
     """State of one training: weights, their average, the optimiser's moments and the losses so far."""
 
-    def __init__(
-        self, arrays: SampleArrays, settings: TrainSettings, checkpoint: Path, config_hash: str
-    ) -> None:
+    def __init__(self, arrays: SampleArrays, settings: TrainSettings, checkpoint: Path, config_hash: str) -> None:
         self.arrays, self.settings = arrays, settings
         self.checkpoint, self.config_hash = checkpoint, config_hash
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -105,9 +113,7 @@ class _Training:
         self.average = _new_planner(settings, arrays).to(self.device)
         self.optimizer = _optimizer(self.planner, settings)
         self.losses = np.zeros(settings.steps)
-        self.step = load_checkpoint(
-            checkpoint, self.planner, self.average, self.optimizer, self.losses, config_hash
-        )
+        self.step = load_checkpoint(checkpoint, self.planner, self.average, self.optimizer, self.losses, config_hash)
 
     def run(self, progress: Progress | None) -> tuple[CameraPlanner, np.ndarray]:
         """Trains to the end; returns the averaged planner and the (steps,) losses."""
@@ -154,9 +160,7 @@ class _Training:
                 value.copy_(current[name])
 
 
-def planning_loss(
-    trajectories: Tensor, logits: Tensor, future: Tensor, valid: Tensor, scale: Tensor
-) -> Tensor:
+def planning_loss(trajectories: Tensor, logits: Tensor, future: Tensor, valid: Tensor, scale: Tensor) -> Tensor:
     """Huber loss of the best proposal in units of the spread, plus the cross entropy of choosing it.
 
     Args:
@@ -179,12 +183,8 @@ def _batch(arrays: SampleArrays, settings: TrainSettings, step: int) -> tuple[Sa
     count, size = len(arrays), settings.batch_size
     positions = np.arange(step * size, (step + 1) * size)
     epochs = positions // count
-    orders = {
-        epoch: np.random.default_rng((settings.seed, 1, epoch)).permutation(count) for epoch in set(epochs)
-    }
-    index = np.array(
-        [orders[epoch][position % count] for epoch, position in zip(epochs, positions, strict=True)]
-    )
+    orders = {epoch: np.random.default_rng((settings.seed, 1, epoch)).permutation(count) for epoch in set(epochs)}
+    index = np.array([orders[epoch][position % count] for epoch, position in zip(epochs, positions, strict=True)])
     rng = np.random.default_rng((settings.seed, 2, step))
     batch = arrays.take(index)
     if settings.mirror:
@@ -254,7 +254,5 @@ def _hash(log: DriveLog, settings: TrainSettings) -> str:
 def _finished(out: Path, config_hash: str) -> TrainSummary:
     summary = TrainSummary(**json.loads((out / MARKER).read_text()))
     if summary.config_hash != config_hash:
-        raise UsageError(
-            f"{out} holds a planner trained with other settings or on another log; give another folder."
-        )
+        raise UsageError(f"{out} holds a planner trained with other settings or on another log; give another folder.")
     return summary

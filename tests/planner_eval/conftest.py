@@ -1,12 +1,18 @@
 """Synthetic drive logs shared by the planner's tests."""
 
 import pytest
+import torch
 from synthetic import DAY, DUSK, TINY, write_log
 
 from phipd_sim2real.drivelog import DriveLog
 from phipd_sim2real.waymo import PlannerSample
 from planner_eval.config import TrainSettings
 from planner_eval.samples import samples_from_log
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)  # tiny models: threads cost more than they bring, above all on a busy machine
 
 
 @pytest.fixture(scope="session")

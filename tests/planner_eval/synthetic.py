@@ -54,9 +54,7 @@ def path(seed: int) -> np.ndarray:
 
 def picture(ahead: np.ndarray, colours: dict, rng: np.random.Generator) -> np.ndarray:
     """Draws the road of an (n, 2) path in the vehicle frame as the camera sees it."""
-    u, v = np.meshgrid(
-        (np.arange(WIDTH) + 0.5 - WIDTH / 2) / FOCAL, (np.arange(HEIGHT) + 0.5 - HEIGHT / 2) / FOCAL
-    )
+    u, v = np.meshgrid((np.arange(WIDTH) + 0.5 - WIDTH / 2) / FOCAL, (np.arange(HEIGHT) + 0.5 - HEIGHT / 2) / FOCAL)
     below = v > 0.02
     x = CAMERA_HEIGHT / np.where(below, v, 1.0)
     offset = np.abs(-u * x - np.interp(x + CAMERA_X, ahead[:, 0], ahead[:, 1]))
@@ -78,9 +76,7 @@ def write_log(root: Path, segments: int, colours: dict, first_seed: int = 0, per
 
 def _write_segment(root, name, road, colours, period, rng) -> None:
     with SegmentWriter(root, name, "test") as writer:
-        intrinsic = dict(
-            zip(INTRINSIC_NAMES, [FOCAL, FOCAL, WIDTH / 2, HEIGHT / 2, 0, 0, 0, 0, 0], strict=True)
-        )
+        intrinsic = dict(zip(INTRINSIC_NAMES, [FOCAL, FOCAL, WIDTH / 2, HEIGHT / 2, 0, 0, 0, 0, 0], strict=True))
         extrinsic = np.eye(4)
         extrinsic[:3, 3] = CAMERA_X, 0.0, CAMERA_HEIGHT
         fields = {f"intrinsic.{key}": float(value) for key, value in intrinsic.items()}
@@ -96,9 +92,7 @@ def _write_segment(root, name, road, colours, period, rng) -> None:
             pose = np.eye(4)
             cos, sin = np.cos(road[index, 2]), np.sin(road[index, 2])
             pose[:2, :2], pose[:2, 3] = [[cos, -sin], [sin, cos]], road[index, :2]
-            writer.append(
-                "vehicle_pose", stamp | named("vehicle_pose", {"world_from_vehicle.transform": pose})
-            )
+            writer.append("vehicle_pose", stamp | named("vehicle_pose", {"world_from_vehicle.transform": pose}))
             if 40 <= tick < 150 and tick % period == 0:
                 ahead = (road[index : index + 280, :2] - pose[:2, 3]) @ pose[:2, :2]
                 image = encode_jpeg(picture(ahead, colours, rng), 95)
@@ -109,9 +103,7 @@ def _write_segment(root, name, road, colours, period, rng) -> None:
 def image_row(image: bytes, pose: np.ndarray) -> dict:
     """A camera_image row with a global shutter and no motion."""
     motion = [f"velocity.{kind}_velocity.{axis}" for kind in ("linear", "angular") for axis in "xyz"]
-    shutter = [
-        f"rolling_shutter_params.{n}" for n in ("shutter", "camera_trigger_time", "camera_readout_done_time")
-    ]
+    shutter = [f"rolling_shutter_params.{n}" for n in ("shutter", "camera_trigger_time", "camera_readout_done_time")]
     zeros = dict.fromkeys([*motion, "pose_timestamp", *shutter], 0.0)
     return named("camera_image", {"image": image, "pose.transform": pose} | zeros)
 

@@ -9,9 +9,7 @@ from planner_eval.baselines import BASELINES
 def sample(velocity: tuple[float, float]) -> PlannerSample:
     past = np.zeros((16, 6))
     past[-1, 2:4] = velocity
-    return PlannerSample(
-        SampleKey("log", "segment", 0), {}, {}, past, 1, np.zeros((20, 2)), np.ones(20, bool)
-    )
+    return PlannerSample(SampleKey("log", "segment", 0), {}, {}, past, 1, np.zeros((20, 2)), np.ones(20, bool))
 
 
 def test_constant_velocity_is_velocity_times_time():

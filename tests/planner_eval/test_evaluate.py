@@ -119,8 +119,6 @@ def test_arms_need_names_of_their_own_and_a_baseline(dusk_samples):
 def test_camera_planner_is_evaluated_from_a_log(dusk_log):
     arms = [ARMS[0], Arm("camera", "untrained", (CameraPlanner(TINY),), seeds=(0,))]
     seen = []
-    result = evaluate(
-        arms, samples_from_log(dusk_log), SETTINGS, "dusk", progress=lambda *call: seen.append(call)
-    )
+    result = evaluate(arms, samples_from_log(dusk_log), SETTINGS, "dusk", progress=lambda *call: seen.append(call))
     assert result.arm("camera").scores["ade_5s"].valid == len(result.truth.keys) > 0
     assert seen[-1][1] == len(result.truth.keys)

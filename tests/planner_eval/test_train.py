@@ -103,9 +103,7 @@ def test_hidden_past_changes_nothing_but_speed_does(dusk_samples):
 
 def test_other_backbones_are_a_setting(dusk_samples):
     convnext = {"model_type": "convnext", "hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2}
-    planner = CameraPlanner(
-        PlannerSettings(image_width=64, image_height=32, backbone=convnext, width=16, layers=1)
-    )
+    planner = CameraPlanner(PlannerSettings(image_width=64, image_height=32, backbone=convnext, width=16, layers=1))
     assert planner.plan(dusk_samples[:1]).trajectories.shape == (1, 1, 20, 2)
 
 
@@ -128,7 +126,5 @@ def test_blind_floor_sees_no_picture(dusk_samples):
     planner = CameraPlanner(TINY.model_copy(update={"vision": False})).eval()
     arrays = as_arrays(dusk_samples[:2], TINY)
     other = replace(arrays, images=255 - arrays.images)
-    np.testing.assert_array_equal(
-        planner.plan_arrays(arrays).trajectories, planner.plan_arrays(other).trajectories
-    )
+    np.testing.assert_array_equal(planner.plan_arrays(arrays).trajectories, planner.plan_arrays(other).trajectories)
     assert planner.cameras == ()
