@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from synthetic import TINY
 
 from phipd_sim2real.errors import StageError, UsageError
@@ -122,3 +123,16 @@ def test_camera_planner_is_evaluated_from_a_log(dusk_log):
     result = evaluate(arms, samples_from_log(dusk_log), SETTINGS, "dusk", progress=lambda *call: seen.append(call))
     assert result.arm("camera").scores["ade_5s"].valid == len(result.truth.keys) > 0
     assert seen[-1][1] == len(result.truth.keys)
+
+
+def test_end_to_end_records_give_the_same_scores_as_their_log(dusk_log, dusk_samples, tmp_path):
+    pytest.importorskip("waymo_open_dataset.protos.end_to_end_driving_data_pb2", reason="needs Waymo's protos")
+    from phipd_sim2real.waymo import drivelog_jpegs, e2e_samples, write_e2e
+
+    write_e2e(tmp_path / "dusk.tfrecord", dusk_samples, jpegs=drivelog_jpegs(dusk_log))
+    torch.manual_seed(0)
+    arms = [ARMS[0], Arm("camera", "untrained", (CameraPlanner(TINY),), seeds=(0,))]
+    records = evaluate(arms, e2e_samples(tmp_path / "dusk.tfrecord"), SETTINGS, "records")
+    log = evaluate(arms, dusk_samples, SETTINGS, "log")
+    assert records.summary()["arms"] == log.summary()["arms"]
+    assert len(set(records.truth.segments)) == len(dusk_log.segments)
