@@ -59,9 +59,7 @@ class SensorQueue:
             try:
                 received, pixels = self._frames.get(timeout=FRAME_LIMIT_S)
             except queue.Empty:
-                raise StageError(
-                    f"{self._name} sent nothing for frame {frame} in {FRAME_LIMIT_S:g} s."
-                ) from None
+                raise StageError(f"{self._name} sent nothing for frame {frame} in {FRAME_LIMIT_S:g} s.") from None
             if received == frame:
                 return pixels
             if received > frame:
@@ -96,10 +94,7 @@ class CameraArray:
 
     def take(self, frame: int) -> dict[int, Picture]:
         """Waits for the pictures of a frame, by camera id."""
-        return {
-            camera: _decode([queue.take(frame) for queue in queues])
-            for camera, queues in self._queues.items()
-        }
+        return {camera: _decode([queue.take(frame) for queue in queues]) for camera, queues in self._queues.items()}
 
 
 def depth_from_bgra(bgra: np.ndarray) -> np.ndarray:

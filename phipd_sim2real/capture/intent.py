@@ -26,9 +26,7 @@ def intents(times_s: np.ndarray, yaw_in_world: np.ndarray, in_junction: np.ndarr
     yaw = np.unwrap(yaw_in_world)
     for first, last in reversed(_runs(in_junction)):
         turned = yaw[min(last + 1, len(yaw) - 1)] - yaw[max(first - 1, 0)]
-        intent = (
-            INTENT_STRAIGHT if abs(turned) < TURN_RADIANS else INTENT_LEFT if turned > 0 else INTENT_RIGHT
-        )
+        intent = INTENT_STRAIGHT if abs(turned) < TURN_RADIANS else INTENT_LEFT if turned > 0 else INTENT_RIGHT
         result[(times_s >= times_s[first] - LOOK_AHEAD_S) & (np.arange(len(yaw)) <= last)] = intent
     return result
 

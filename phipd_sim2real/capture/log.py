@@ -50,9 +50,7 @@ class CaptureSummary:
     retries: int
 
 
-def capture_log(
-    settings: CaptureSettings, out: Path, progress: ProgressCallback | None = None
-) -> CaptureSummary:
+def capture_log(settings: CaptureSettings, out: Path, progress: ProgressCallback | None = None) -> CaptureSummary:
     """Captures a drive log, or what is missing of it.
 
     Args:
@@ -82,7 +80,7 @@ class _Capture:
         self._todo: queue.SimpleQueue[PlannedSegment] = queue.SimpleQueue()
         self._captured = 0
         self._missing = [segment for segment in self._planned if segment.name not in complete]
-        for segment in self._missing:
+        for segment in sorted(self._missing, key=lambda segment: segment.map_name):  # a map is loaded rarely
             self._todo.put(segment)
         self._retries = 0
         self._stop = threading.Event()
@@ -153,9 +151,8 @@ class _Capture:
             "config_hash": self._config_hash,
             "restore_to": self._restore_to,
         }
-        # The first event comes only after the server answered, so it may take as long as that is allowed to.
-        stall_s = max(self._settings.stall_s, self._settings.connect_s + 10)
-        return WorkerProcess(json.dumps(job), stall_s, self._stop, self._begin)
+        start_s = self._settings.connect_s + self._settings.stall_s
+        return WorkerProcess(json.dumps(job), start_s, self._settings.stall_s, self._stop, self._begin)
 
     def _begin(self, server: dict[str, Any]) -> None:
         """Called when a worker has met its server: keeps how to leave it, and writes the provenance."""
@@ -216,14 +213,10 @@ class _Capture:
         from phipd_sim2real.simulator.maps import MAPS
 
         unknown = [
-            name
-            for name in self._settings.maps
-            if name.rsplit("/", 1)[-1] not in MAPS and not Path(name).is_file()
+            name for name in self._settings.maps if name.rsplit("/", 1)[-1] not in MAPS and not Path(name).is_file()
         ]
         if unknown:
-            raise UsageError(
-                f"The simulator has no map {', '.join(unknown)}; it has {', '.join(sorted(MAPS))}."
-            )
+            raise UsageError(f"The simulator has no map {', '.join(unknown)}; it has {', '.join(sorted(MAPS))}.")
 
 
 def resolved_config(settings: CaptureSettings, rig: Rig) -> dict[str, Any]:

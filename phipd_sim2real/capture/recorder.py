@@ -59,9 +59,9 @@ def record_segment(
         episode(client, segment.map_name, settings.delta_s, variation.traffic_seed, restore_to) as held,
     ):
         ego = start_traffic(held, rig, settings, segment, variation)
-        held.tick()
+        clock_s = held.tick().timestamp.elapsed_seconds
         recorder = _Recorder(held, ego, server, settings, rig, segment, variation.weather, writer)
-        recorder.drive(beat)
+        recorder.drive(clock_s, beat)
 
 
 class _Recorder:
@@ -84,20 +84,21 @@ class _Recorder:
         self._segment = segment
         self._weather = weather
         self._writer = writer
-        others = sorted(
-            (a for a in held.world.get_actors() if _is_labelled(a, ego)), key=lambda actor: actor.id
-        )
+        others = sorted((a for a in held.world.get_actors() if _is_labelled(a, ego)), key=lambda actor: actor.id)
         self._tracked = [rows.track(actor, label) for label, actor in enumerate(others, start=2)]
         self._label_of_instance = self._instance_labels()
         self._cameras: CameraArray | None = None
         self._moments: list[rows.EgoMoment] = []
         self._in_junction: list[bool] = []
 
-    def drive(self, beat: Callable[[], None]) -> None:
+    def drive(self, clock_s: float, beat: Callable[[], None]) -> None:
         """Warms up, drives, records, and writes what is known only at the end."""
         settings = self._settings
         image_ticks = settings.image_ticks()
         warm_up = round(settings.warm_up_s / settings.delta_s)
+        if self._server.is_embedded:
+            # Its cameras expose whenever its clock shows a multiple of their period.
+            warm_up += -(round(clock_s / settings.delta_s) + warm_up + 1 + image_ticks.start) % image_ticks.step
         # A real camera needs frames to settle its exposure; ours is attached when it is first needed.
         attach_at = image_ticks[0] if self._server.is_embedded else -warm_up
         for name in (*ALWAYS_PRESENT, *(LABEL_TABLES if settings.images.labels else ())):
@@ -150,9 +151,7 @@ class _Recorder:
         if picture.instances is not None and self._label_of_instance is not None:
             labels = self._label_of_instance[picture.instances]
             picture = Picture(picture.rgb, picture.depth_m, picture.semantics, labels)
-        for component, row in rows.image_rows(
-            moment, camera, picture, self._settings.images.jpeg_quality
-        ).items():
+        for component, row in rows.image_rows(moment, camera, picture, self._settings.images.jpeg_quality).items():
             self._writer.append(component, row)
 
     def _write_ends(self) -> None:
@@ -160,9 +159,7 @@ class _Recorder:
             self._writer.append("camera_calibration", rows.calibration_row(mount))
         times_s = np.array([moment.timestamp_micros for moment in self._moments]) / 1e6
         yaws = yaw_of(np.stack([moment.pose_vehicle_in_world for moment in self._moments]))
-        for moment, intent in zip(
-            self._moments, intents(times_s, yaws, np.array(self._in_junction)), strict=True
-        ):
+        for moment, intent in zip(self._moments, intents(times_s, yaws, np.array(self._in_junction)), strict=True):
             self._writer.append("ego_intent", rows.intent_row(moment.timestamp_micros, int(intent)))
 
     def _instance_labels(self) -> np.ndarray | None:

@@ -81,18 +81,14 @@ def ego_moment(state: carla.ActorSnapshot, rig: Rig, timestamp_micros: int) -> E
     velocity, turning = state.get_velocity(), state.get_angular_velocity()
     angular_velocity = angular_velocity_from_carla([turning.x, turning.y, turning.z])
     lever = pose_vehicle_in_world[:3, 3] - pose_actor_in_world[:3, 3]
-    rear_velocity = vector_from_carla([velocity.x, velocity.y, velocity.z]) + np.cross(
-        angular_velocity, lever
-    )
+    rear_velocity = vector_from_carla([velocity.x, velocity.y, velocity.z]) + np.cross(angular_velocity, lever)
     return EgoMoment(timestamp_micros, pose_vehicle_in_world, rear_velocity, angular_velocity)
 
 
 def carla_pose(transform: carla.Transform) -> np.ndarray:
     """(4, 4) right-handed pose of a `carla.Transform`."""
     location, rotation = transform.location, transform.rotation
-    return pose_from_carla(
-        (location.x, location.y, location.z), (rotation.pitch, rotation.yaw, rotation.roll)
-    )
+    return pose_from_carla((location.x, location.y, location.z), (rotation.pitch, rotation.yaw, rotation.roll))
 
 
 def pose_row(moment: EgoMoment) -> Row:
@@ -159,9 +155,7 @@ def calibration_row(mount: CameraMount) -> Row:
     )
     values |= {"extrinsic.transform": calibration.extrinsic, "width": mount.width, "height": mount.height}
     values["rolling_shutter_direction"] = GLOBAL_SHUTTER
-    return {CAMERA: mount.camera} | {
-        column("camera_calibration", name): value for name, value in values.items()
-    }
+    return {CAMERA: mount.camera} | {column("camera_calibration", name): value for name, value in values.items()}
 
 
 def stats_row(moment: EgoMoment, location: str, weather: dict[str, float], kinds: list[int]) -> Row:

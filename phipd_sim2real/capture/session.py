@@ -30,11 +30,15 @@ class ServerInfo:
         version: of CARLA's protocol.
         domain: `carla`, or `carla-protocol simulator` where the blueprints say that pictures are synthetic.
         maps: names of its maps.
+        vehicles: blueprints of vehicles.
+        looks: families of appearance; CARLA has none.
     """
 
     version: str
     domain: str
     maps: tuple[str, ...]
+    vehicles: tuple[str, ...]
+    looks: tuple[str, ...]
 
     @property
     def is_embedded(self) -> bool:
@@ -103,10 +107,16 @@ def import_carla() -> Any:
 
 def server_info(client: carla.Client) -> ServerInfo:
     """Asks a server what it is."""
-    cameras = client.get_world().get_blueprint_library().filter("sensor.camera.rgb")
-    synthetic = any(camera.has_attribute("synthetic") for camera in cameras)
-    domain = "carla-protocol simulator" if synthetic else "carla"
-    return ServerInfo(client.get_server_version(), domain, tuple(sorted(client.get_available_maps())))
+    library = client.get_world().get_blueprint_library()
+    camera = library.find("sensor.camera.rgb")
+    looks = camera.get_attribute("look").recommended_values if camera.has_attribute("look") else ()
+    return ServerInfo(
+        version=client.get_server_version(),
+        domain="carla-protocol simulator" if camera.has_attribute("synthetic") else "carla",
+        maps=tuple(sorted(client.get_available_maps())),
+        vehicles=tuple(sorted(blueprint.id for blueprint in library.filter("vehicle.*"))),
+        looks=tuple(looks),
+    )
 
 
 def world_mode(client: carla.Client) -> WorldMode:
@@ -154,14 +164,10 @@ class Episode:
         frame = self.world.tick(CALL_LIMIT_S)
         snapshot = self.world.get_snapshot()
         if snapshot.frame != frame:
-            raise StageError(
-                f"The world is at frame {snapshot.frame} after tick {frame}; somebody else ticks it too."
-            )
+            raise StageError(f"The world is at frame {snapshot.frame} after tick {frame}; somebody else ticks it too.")
         return snapshot
 
-    def spawn_vehicle(
-        self, blueprint: carla.ActorBlueprint, transform: carla.Transform
-    ) -> carla.Vehicle | None:
+    def spawn_vehicle(self, blueprint: carla.ActorBlueprint, transform: carla.Transform) -> carla.Vehicle | None:
         """Spawns a vehicle driven by the Traffic Manager; None where something stands in the way."""
         vehicle = self.world.try_spawn_actor(blueprint, transform)
         if vehicle is not None:
@@ -198,9 +204,7 @@ class Episode:
 
 
 @contextmanager
-def episode(
-    client: carla.Client, map_name: str, delta_s: float, seed: int, restore_to: WorldMode
-) -> Iterator[Episode]:
+def episode(client: carla.Client, map_name: str, delta_s: float, seed: int, restore_to: WorldMode) -> Iterator[Episode]:
     """Loads a map afresh and holds it in synchronous mode.
 
     Args:

@@ -93,7 +93,7 @@ class CaptureSettings(Settings):
     """Number of drives."""
 
     seconds: float = Field(default=20.0, ge=1, le=600)
-    """Length of a drive."""
+    """Time from the first to the last pose of a drive."""
 
     warm_up_s: float = Field(default=3.0, ge=0, le=60)
     """Driving before the recording begins."""
@@ -135,19 +135,13 @@ class CaptureSettings(Settings):
     def _fits_together(self) -> Self:
         stride = 1 / (DECISECONDS * self.delta_s)
         if abs(stride - round(stride)) > 1e-6:
-            raise ValueError(
-                f"delta_s = {self.delta_s} must divide 0.1 s; take 0.1, 0.05, 0.025, 0.02 or 0.01"
-            )
+            raise ValueError(f"delta_s = {self.delta_s} must divide 0.1 s; take 0.1, 0.05, 0.025, 0.02 or 0.01")
         if self.images.window_s is not None:
             first, last = self.images.window_s
-            if not 0 <= first <= last < self.seconds:
-                raise ValueError(
-                    f"images.window_s = [{first}, {last}] must lie within the {self.seconds} s of a drive"
-                )
+            if not 0 <= first <= last <= self.seconds:
+                raise ValueError(f"images.window_s = [{first}, {last}] must lie within the {self.seconds} s of a drive")
         if self.endpoint != EMBEDDED and self.workers > 1:
-            raise ValueError(
-                f"workers = {self.workers} with a CARLA server; one server serves one worker, set it to 1"
-            )
+            raise ValueError(f"workers = {self.workers} with a CARLA server; one server serves one worker, set it to 1")
         return self
 
     @property
@@ -164,5 +158,5 @@ class CaptureSettings(Settings):
 
     @property
     def total_ticks(self) -> int:
-        """Recorded simulation steps of a segment."""
-        return round(self.seconds / self.delta_s)
+        """Recorded simulation steps of a segment, its first and its last moment included."""
+        return round(self.seconds / self.delta_s) + 1

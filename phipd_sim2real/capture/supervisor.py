@@ -36,6 +36,7 @@ class WorkerProcess:
     def __init__(
         self,
         job_json: str,
+        start_s: float,
         stall_s: float,
         stop: threading.Event,
         on_server: Callable[[dict[str, Any]], None],
@@ -45,11 +46,13 @@ class WorkerProcess:
 
         Args:
             job_json: the job, one line.
-            stall_s: longest time without any event.
+            start_s: longest time to the first event.
+            stall_s: longest time without any event after that.
             stop: set from outside to end the work.
             on_server: called with what the worker found at the endpoint; may raise.
             command: how to start a worker.
         """
+        self._patience_s = start_s
         self._stall_s = stall_s
         self._stop = stop
         self._on_server = on_server
@@ -112,17 +115,18 @@ class WorkerProcess:
             raise WorkerFailed(self._death()) from None
 
     def _next_event(self) -> dict[str, Any]:
-        deadline = time.monotonic() + self._stall_s
+        deadline = time.monotonic() + self._patience_s
         while b"\n" not in self._received:
             if self._stop.is_set():
                 raise Stopped
             if time.monotonic() > deadline:
-                raise WorkerFailed(f"the client showed no progress for {self._stall_s:g} s")
+                raise WorkerFailed(f"the client showed no progress for {self._patience_s:g} s")
             if self._selector.select(LOOK_EVERY_S):
                 data = os.read(self._process.stdout.fileno(), 65536)
                 if not data:
                     raise WorkerFailed(self._death())
                 self._received += data
+        self._patience_s = self._stall_s
         line, self._received = self._received.split(b"\n", 1)
         return json.loads(line)
 

@@ -46,9 +46,7 @@ def start_traffic(
         car = episode.spawn_vehicle(_random_car(episode, variation.rng), point)
         if car is not None:
             manager.auto_lane_change(car, False)
-            manager.vehicle_percentage_speed_difference(
-                car, float(variation.rng.uniform(*OTHERS_SLOWER_PERCENT))
-            )
+            manager.vehicle_percentage_speed_difference(car, float(variation.rng.uniform(*OTHERS_SLOWER_PERCENT)))
     return ego
 
 

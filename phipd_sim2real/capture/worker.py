@@ -127,7 +127,7 @@ def _run(job: Job, events: Events, inbox: Inbox) -> None:
     server = server_info(client)
     mode = job.restore_to or world_mode(client)
     events.send("server", version=server.version, domain=server.domain, mode=asdict(mode))
-    _check(job.settings, server)
+    check(job.settings, job.rig, server)
     planned = {segment.name: segment for segment in plan_segments(job.settings)}
     while (name := inbox.take()) is not None:
         inbox.busy = True
@@ -139,16 +139,20 @@ def _run(job: Job, events: Events, inbox: Inbox) -> None:
     restore_mode(client, mode)
 
 
-def _check(settings: CaptureSettings, server: ServerInfo) -> None:
+def check(settings: CaptureSettings, rig: Rig, server: ServerInfo) -> None:
     """Refuses what this server cannot give.
 
     Raises:
-        UsageError: an unknown map, or a look on a server that has none.
+        UsageError: an unknown map, vehicle or look, or a look on a server that has none.
     """
     known = {name.rsplit("/", 1)[-1] for name in server.maps}
     unknown = [name for name in settings.maps if name.rsplit("/", 1)[-1] not in known]
     if unknown:
         raise UsageError(f"The server has no map {', '.join(unknown)}; it has {', '.join(sorted(known))}.")
+    if rig.vehicle not in server.vehicles:
+        raise UsageError(f"The server has no vehicle {rig.vehicle!r}; it has {', '.join(server.vehicles)}.")
+    if settings.look is not None and server.is_embedded and settings.look not in server.looks:
+        raise UsageError(f"The simulator has no look {settings.look!r}; it has {', '.join(server.looks)}.")
     if settings.look is not None and not server.is_embedded:
         raise UsageError(
             f"look = {settings.look!r} is a choice of the embedded simulator; CARLA's appearance comes from "

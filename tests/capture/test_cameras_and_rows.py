@@ -92,9 +92,7 @@ def test_all_rows_fit_the_schema(tmp_path):
     moment = rows.ego_moment(_state(0, 0, 0), RIG, 100_000)
     tracked = rows.TrackedObject(5, 2, 1, np.zeros(3), np.ones(3))
     labels = np.arange(512, dtype=np.uint16).reshape(16, 32)
-    picture = Picture(
-        np.zeros((16, 32, 3), np.uint8), labels.astype(np.float32), labels.astype(np.uint8), labels
-    )
+    picture = Picture(np.zeros((16, 32, 3), np.uint8), labels.astype(np.float32), labels.astype(np.uint8), labels)
     with SegmentWriter(tmp_path, "a", "hash") as writer:
         writer.append("vehicle_pose", rows.pose_row(moment))
         writer.append("lidar_box", rows.box_row(moment, tracked, _state(5, 0, 0)))
@@ -105,9 +103,5 @@ def test_all_rows_fit_the_schema(tmp_path):
         images = rows.image_rows(moment, 1, picture, 90)
         for component, row in images.items():
             writer.append(component, row)
-    np.testing.assert_array_equal(
-        decode_labels(images["camera_instances"]["[CameraInstancesComponent].image"]), labels
-    )
-    np.testing.assert_array_equal(
-        decode_depth(images["camera_depth"]["[CameraDepthComponent].image"]), labels
-    )
+    np.testing.assert_array_equal(decode_labels(images["camera_instances"]["[CameraInstancesComponent].image"]), labels)
+    np.testing.assert_array_equal(decode_depth(images["camera_depth"]["[CameraDepthComponent].image"]), labels)

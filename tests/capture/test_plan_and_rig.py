@@ -42,7 +42,7 @@ def test_pictures_fall_on_poses_inside_the_window():
     settings = _settings(delta_s=0.05, seconds=20, images={"period_s": 0.5, "window_s": (4.0, 15.0)})
     times = np.array(settings.image_ticks()) * settings.delta_s
     np.testing.assert_allclose(times, np.arange(4.0, 15.01, 0.5))
-    assert list(_settings(seconds=2).image_ticks()) == list(range(20))
+    assert list(_settings(seconds=2).image_ticks()) == list(range(21))
 
 
 @pytest.mark.parametrize(

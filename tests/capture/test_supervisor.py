@@ -19,7 +19,7 @@ PRELUDE = (
 
 def _worker(body, stall_s=20.0, stop=None, on_server=lambda event: None):
     command = (sys.executable, "-c", PRELUDE + body)
-    return WorkerProcess("the job", stall_s, stop or threading.Event(), on_server, command)
+    return WorkerProcess("the job", stall_s, stall_s, stop or threading.Event(), on_server, command)
 
 
 def test_a_segment_is_done_when_the_worker_says_so():

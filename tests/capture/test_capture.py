@@ -1,0 +1,219 @@
+"""The whole way on the embedded simulator: labels on the right pixels, same bytes, and no run lost to a crash."""
+
+import os
+import shutil
+import signal
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from phipd_sim2real.capture import CaptureSettings, capture_log
+from phipd_sim2real.capture import log as log_module
+from phipd_sim2real.capture.rig import load_rig
+from phipd_sim2real.capture.session import ServerInfo, connect, free_port, world_mode
+from phipd_sim2real.capture.worker import check
+from phipd_sim2real.drivelog import (
+    CAMERA,
+    OBJECT,
+    TIMESTAMP,
+    DriveLog,
+    column,
+    decode_depth,
+    decode_jpeg,
+    decode_labels,
+)
+from phipd_sim2real.errors import StageError, UsageError
+from phipd_sim2real.geometry import ego_states, invert, transform_points
+from phipd_sim2real.waymo import Calibration, inside_picture, project
+
+for package in ("carla", "embreex", "msgpack"):
+    pytest.importorskip(package, reason="needs the carla extra")
+
+from phipd_sim2real.simulator import process  # noqa: E402 - imports what the lines above look for
+
+RIG = Path(__file__).parents[2] / "configs/rigs/front-one.yaml"
+SETTINGS = CaptureSettings(
+    name="try",
+    maps=("Orchard01", "Riverside01"),
+    segments=2,
+    seconds=10.0,
+    warm_up_s=2.0,
+    look="source",
+    rig=RIG,
+    images={"period_s": 0.5, "window_s": (4.0, 6.0)},
+    traffic={"cars": 12},
+    stall_s=10.0,
+)
+ROADS, ROAD_LINES, CARS = 1, 24, (14, 15, 16)
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory) -> DriveLog:
+    out = tmp_path_factory.mktemp("capture")
+    summary = capture_log(SETTINGS, out)
+    assert (summary.segments, summary.captured, summary.retries) == (2, 2, 0)
+    return DriveLog(out)
+
+
+def _calibration(log, segment):
+    row = log.table("camera_calibration", segment).iloc[0]
+    names = ("f_u", "f_v", "c_u", "c_v", "k1", "k2", "p1", "p2", "k3")
+    intrinsic = np.array([row[column("camera_calibration", f"intrinsic.{name}")] for name in names])
+    extrinsic = row[column("camera_calibration", "extrinsic.transform")].reshape(4, 4)
+    width, height = (int(row[column("camera_calibration", side)]) for side in ("width", "height"))
+    return Calibration(intrinsic, extrinsic, width, height)
+
+
+def _poses(log, segment):
+    table = log.table("vehicle_pose", segment)
+    poses = np.stack(table[column("vehicle_pose", "world_from_vehicle.transform")]).reshape(-1, 4, 4)
+    return table[TIMESTAMP].to_numpy() / 1e6, poses
+
+
+def _labels(log, segment, component):
+    table = log.table(component, segment)
+    decode = decode_depth if component == "camera_depth" else decode_labels
+    return {row[TIMESTAMP]: decode(row[column(component, "image")]) for _, row in table.iterrows()}
+
+
+def _box_corners(row):
+    names = {name: [row[column("lidar_box", f"box.{name}.{axis}")] for axis in "xyz"] for name in ("center", "size")}
+    unit = np.stack(np.meshgrid(*[[-0.5, 0.5]] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    heading = row[column("lidar_box", "box.heading")]
+    c, s = np.cos(heading), np.sin(heading)
+    return unit * names["size"] @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]]) + names["center"]
+
+
+def test_tables_and_times_are_as_planned(log):
+    assert log.provenance.domain == "carla-protocol simulator"
+    assert log.missing_segments == ()
+    for segment in log.segments:
+        times, _ = _poses(log, segment)
+        np.testing.assert_allclose(times, np.arange(101) * 0.1, atol=1e-9)
+        images = log.table("camera_image", segment)
+        np.testing.assert_array_equal(images[TIMESTAMP], np.arange(4_000_000, 6_000_001, 500_000))
+        assert set(images[CAMERA]) == {1}
+        assert decode_jpeg(images[column("camera_image", "image")][0]).shape == (144, 240, 3)
+        states = ego_states(times, _poses(log, segment)[1], 4.0)
+        assert states.future_valid.all()
+        assert 3 < states.past[-1, 2] < 20, "the ego drives forward"
+        assert abs(states.past[-1, 3]) < 0.1, "the rear axle does not slip sideways"
+
+
+def test_boxes_lie_on_the_instances_of_their_cars(log):
+    seen = 0
+    for segment in log.segments:
+        calibration, boxes = _calibration(log, segment), log.table("lidar_box", segment)
+        semantics, depths = (_labels(log, segment, f"camera_{name}") for name in ("semantics", "depth"))
+        for timestamp, instances in _labels(log, segment, "camera_instances").items():
+            for _, row in boxes[boxes[TIMESTAMP] == timestamp].iterrows():
+                mask = instances == int(row[OBJECT])
+                pixels, valid = project(_box_corners(row), calibration)
+                if mask.sum() < 12 or not valid.all():
+                    continue
+                seen += 1
+                v, u = np.nonzero(mask)
+                low, high = pixels.min(axis=0) - 1.5, pixels.max(axis=0) + 1.5
+                assert (u + 0.5 >= low[0]).all()
+                assert (u + 0.5 <= high[0]).all()
+                assert (v + 0.5 >= low[1]).all()
+                assert (v + 0.5 <= high[1]).all()
+                assert np.isin(semantics[timestamp][mask], CARS).all()
+                along = invert(calibration.extrinsic) @ np.append(_box_corners(row).mean(axis=0), 1)
+                assert abs(np.median(depths[timestamp][mask]) - along[0]) < 4
+    assert seen >= 3, "the test saw too few cars to mean anything"
+
+
+def test_the_path_to_come_lies_on_the_road_at_the_right_depth(log):
+    on_road, total = 0, 0
+    for segment in log.segments:
+        calibration, (times, poses) = _calibration(log, segment), _poses(log, segment)
+        depths = _labels(log, segment, "camera_depth")
+        for timestamp, semantics in _labels(log, segment, "camera_semantics").items():
+            now = int(np.argmin(np.abs(times - timestamp / 1e6)))
+            ahead = transform_points(invert(poses[now]), poses[now + 6 : now + 25, :3, 3])
+            pixels, valid = project(ahead, calibration)
+            valid &= inside_picture(np.nan_to_num(pixels, nan=-1), calibration)
+            u, v = pixels[valid].astype(int).T
+            hits = np.isin(semantics[v, u], (ROADS, ROAD_LINES))
+            along = transform_points(invert(calibration.extrinsic), ahead)[valid, 0]
+            seen = depths[timestamp][v, u]
+            np.testing.assert_allclose(seen[hits], along[hits], rtol=0.15)
+            assert (seen[~hits] < along[~hits]).all(), "what is not road hides it"
+            on_road += hits.sum()
+            total += len(hits)
+    assert on_road > 50
+    assert on_road / total > 0.5
+
+
+def test_a_segment_captured_alone_has_the_same_bytes(log, tmp_path):
+    out = tmp_path / "resumed"
+    shutil.copytree(log.root, out)
+    lost = log.segments[1]
+    (out / "_complete" / f"{lost}.json").unlink()
+    for path in out.glob(f"*/{lost}.parquet"):
+        path.unlink()
+    summary = capture_log(SETTINGS, out)
+    assert summary.captured == 1
+    assert DriveLog(out).completion(lost) == log.completion(lost)
+
+
+def test_a_second_run_redoes_nothing(log, monkeypatch):
+    monkeypatch.setattr(process, "simulator_process", None)
+    assert capture_log(SETTINGS, log.root).captured == 0
+    with pytest.raises(UsageError, match="other settings"):
+        capture_log(SETTINGS.model_copy(update={"seed": 5}), log.root)
+
+
+def test_a_killed_server_costs_one_retry_and_no_byte(log, tmp_path, monkeypatch):
+    started = process.simulator_process
+    starts = []
+
+    @contextmanager
+    def fragile(map_name):
+        with started(map_name) as endpoint:
+            starts.append(endpoint)
+            if len(starts) == 1:
+                threading.Timer(3.0, os.kill, (endpoint.pid, signal.SIGKILL)).start()
+            yield endpoint
+
+    monkeypatch.setattr(process, "simulator_process", fragile)
+    summary = capture_log(SETTINGS.model_copy(update={"segments": 1, "stall_s": 5.0}), tmp_path)
+    assert (summary.captured, summary.retries) == (1, 1)
+    again = DriveLog(tmp_path)
+    assert again.completion(again.segments[0]).sha256 == log.completion(again.segments[0]).sha256
+
+
+def test_a_server_gets_its_settings_back_from_a_killed_client(tmp_path, monkeypatch):
+    made = log_module.WorkerProcess
+
+    class Fragile(made):
+        def capture(self, segment):
+            threading.Timer(5.0, self._process.kill).start()
+            super().capture(segment)
+
+    monkeypatch.setattr(log_module, "WorkerProcess", Fragile)
+    with process.simulator_process("Orchard01") as endpoint:
+        settings = SETTINGS.model_copy(
+            update={"endpoint": f"{endpoint.host}:{endpoint.port}", "retries": 0, "seconds": 300.0}
+        )
+        with pytest.raises(StageError, match="failed 1 times"):
+            capture_log(settings, tmp_path)
+        client = connect(endpoint.host, endpoint.port, 10)
+        assert not world_mode(client).synchronous
+
+
+def test_bad_input_gets_a_sentence(tmp_path):
+    with pytest.raises(UsageError, match=r"no map Nowhere; it has .*Orchard01"):
+        capture_log(SETTINGS.model_copy(update={"maps": ("Nowhere",)}), tmp_path)
+    with pytest.raises(UsageError, match="no look 'sepia'; it has source, target"):
+        capture_log(SETTINGS.model_copy(update={"look": "sepia"}), tmp_path)
+    unused = {"endpoint": f"127.0.0.1:{free_port()}", "connect_s": 1.0}
+    with pytest.raises(UsageError, match="No CARLA server answered"):
+        capture_log(SETTINGS.model_copy(update=unused), tmp_path)
+    server = ServerInfo("0.9.16", "carla", ("Carla/Maps/Orchard01", "Riverside01"), ("vehicle.tesla.model3",), ())
+    with pytest.raises(UsageError, match="Remove look"):
+        check(SETTINGS, load_rig(RIG), server)
