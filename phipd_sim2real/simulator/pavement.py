@@ -36,7 +36,7 @@ def road_albedo(surface: Surface, look: Look, marks: list[Mark | None], light: L
         share = np.where(surface.marks[:, 1] > 0, share * 0.4, share * 0.3)
         colour = colour + share[:, None] * (colours["soil"][0] - colour)
     for side in (0, 1):
-        paint, yellow = paint_coverage(surface, marks, side, across, along)
+        paint, yellow = paint_coverage(surface.params[:, [0, 1 + side]], surface.marks[:, side], marks, across, along)
         if ground.wear:
             paint = paint * _unworn(surface, ground.wear)
         ink = np.where(yellow[:, None], colours["paint_yellow"], colours["paint_white"])
@@ -57,35 +57,41 @@ def pixel_extent(surface: Surface) -> tuple[np.ndarray, np.ndarray]:
 
 
 def paint_coverage(
-    surface: Surface,
+    params: np.ndarray,
+    codes: np.ndarray,
     marks: list[Mark | None],
-    side: int,
     across: np.ndarray | float,
     along: np.ndarray | float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Share of each pixel under the paint of one boundary, and whether that paint is yellow.
 
     Args:
-        surface: N road points.
+        params: (N, 2) station, and distance to the boundary, metres.
+        codes: (N,) which mark the boundary has.
         marks: the scene's table.
-        side: 0 the lane's inner boundary, 1 the outer.
         across, along: the pixel's extent in metres; tiny values ask for the exact point.
     """
     table = np.array(
         [(0, 0, 0, 0) if m is None else (m.dashed, m.offset, m.width, m.yellow) for m in marks], np.float32
     )
-    dashed, offset, width, yellow = table[surface.marks[:, side]].T
-    distance = surface.params[:, 1 + side]
+    dashed, offset, width, yellow = table[codes].T
+    station, distance = params.T
     across = np.broadcast_to(np.asarray(across, np.float32), distance.shape)
     along = np.broadcast_to(np.asarray(along, np.float32), distance.shape)
     paint = line_coverage(distance - offset, width, across)
-    dash = pulse_coverage(surface.params[:, 0], DASH_PERIOD, DASH, along)
+    dash = pulse_coverage(station, DASH_PERIOD, DASH, along)
     return np.where(dashed > 0, paint * dash, paint) * (width > 0), yellow > 0
 
 
-def on_paint(surface: Surface, marks: list[Mark | None]) -> np.ndarray:
-    """(N,) bool: whether the very point lies on paint, worn or not: the RoadLines label."""
-    return sum(paint_coverage(surface, marks, side, 1e-3, 1e-3)[0] for side in (0, 1)) > 0.5
+def on_paint(params: np.ndarray, codes: np.ndarray, marks: list[Mark | None]) -> np.ndarray:
+    """(N,) bool: whether the very point lies on paint, worn or not: the RoadLines label.
+
+    Args:
+        params, codes: `params` (N, 3) and `marks` (N, 2) of road triangles.
+        marks: the scene's table.
+    """
+    sides = ((params[:, [0, 1 + side]], codes[:, side]) for side in (0, 1))
+    return sum(paint_coverage(*side, marks, 1e-3, 1e-3)[0] for side in sides) > 0.5
 
 
 def _asphalt_tone(surface: Surface, ground: GroundLook, across: np.ndarray) -> np.ndarray:

@@ -41,6 +41,13 @@ def axis_cosines(width: int, height: int, fov_degrees: float) -> np.ndarray:
     return np.ascontiguousarray(sight_rays(width, height, fov_degrees, 0.0, 0.0)[:, 0])
 
 
+@lru_cache(maxsize=8)
+def shadow_pattern(width: int, height: int) -> np.ndarray:
+    """(H·W,) int: which of the 16 sun points each pixel looks at, a 4 × 4 tile."""
+    row, column = np.divmod(np.arange(height * width), width)
+    return column % 4 + 4 * (row % 4)
+
+
 def sun_points(direction: np.ndarray, spread: float) -> np.ndarray:
     """(16, 3) float32 unit vectors over the sun's disc, in an order that spreads neighbours."""
     side = np.cross(direction, [0, 0, 1.0])

@@ -13,7 +13,7 @@ from phipd_sim2real.simulator.actors_mesh import ActorShape, actors_triangles
 from phipd_sim2real.simulator.lens import develop
 from phipd_sim2real.simulator.looks import LOOKS
 from phipd_sim2real.simulator.pavement import on_paint
-from phipd_sim2real.simulator.rays import CameraView, axis_cosines, sight_rays, sun_points
+from phipd_sim2real.simulator.rays import CameraView, axis_cosines, shadow_pattern, sight_rays, sun_points
 from phipd_sim2real.simulator.scene import Geometry, Scene
 from phipd_sim2real.simulator.screen import IS_GROUND, SKY, edges, soften
 from phipd_sim2real.simulator.shading import Shader
@@ -25,6 +25,8 @@ SKY_DEPTH = 1000.0
 """Depth in metres of everything at least as far as CARLA's depth camera sees."""
 _ACTOR_RANGE = 150.0
 """Metres beyond which an actor is not drawn."""
+_MISSED = 1e30
+"""Distances beyond it are Embree's way to say that nothing was hit."""
 _CARRIER_MARGIN = (0.3, 0.3, 1.2)
 """Metres by which the box of the car that carries the camera is taken larger: roof racks count."""
 _JITTER = ((-0.3, -0.12), (0.12, -0.32), (0.2, 0.34))
@@ -121,9 +123,9 @@ class _Picture:
         directions = np.ascontiguousarray(rays @ turn.T)
         origins = np.ascontiguousarray(np.broadcast_to(self._eye, directions.shape))
         found = [layer.cast(origins, directions) for layer in self._layers]
-        nearest = np.stack([np.where(f["primID"] >= 0, f["tfar"], np.inf) for f in found])
-        distance = nearest.min(0)
-        owner = np.where(np.isfinite(distance), nearest.argmin(0), -1)
+        reach = np.stack([f["tfar"] for f in found])
+        distance, owner = reach.min(0), reach.argmin(0)
+        owner[distance > _MISSED] = -1
         material = np.full(len(rays), SKY, np.uint8)
         layers = []
         for index, (layer, hit) in enumerate(zip(self._layers, found, strict=True)):
@@ -135,19 +137,18 @@ class _Picture:
             away = dot(normal, directions[rows]) > 0
             normal[away] *= -1
             layers.append((layer, Hits(rows, triangle, hit["u"][rows], hit["v"][rows], normal)))
-        return _Seen(directions, np.where(owner >= 0, distance, np.float32(1e9)), material, tuple(layers))
+        return _Seen(directions, np.minimum(distance, np.float32(1e9)), material, tuple(layers))
 
     def _sunlight(self, seen: _Seen) -> np.ndarray:
         """(N,) 0 or 1: one ray per pixel to a point of the sun's disc, 16 points in a 4 × 4 pattern."""
         lit = np.ones(len(seen.distance), np.float32)
         spot = sun_points(self._light.sun_direction, self._light.spread)
-        column = np.arange(len(lit)) % self._view.width
-        towards = spot[(column % 4) + 4 * ((np.arange(len(lit)) // self._view.width) % 4)]
+        towards = spot[shadow_pattern(self._view.width, self._view.height)]
         for _, hits in seen.layers:
             rows = hits.rows
             points = self._eye + seen.directions[rows] * seen.distance[rows, None] + hits.normal * np.float32(0.03)
             for layer in self._layers:
-                lit[rows] *= ~layer.blocked(points, np.ascontiguousarray(towards[rows]))
+                lit[rows] *= ~layer.blocked(points, towards[rows])
         return lit
 
     def _shade(self, seen: _Seen, visibility: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -201,8 +202,9 @@ class _Picture:
             instances[hits.rows] = layer.soup.instance[hits.triangle]
         layer, hits = seen.layers[0]
         road = np.flatnonzero(seen.material[hits.rows] == Material.ROAD)
-        surface = self._surface(seen, layer, hits, road, Material.ROAD, np.ones_like(seen.distance))
-        semantics[hits.rows[road[on_paint(surface, self._scene.marks)]]] = Label.ROAD_LINES
+        codes = layer.soup.marks[hits.triangle[road]]
+        painted = on_paint(hits.params(layer.soup, road), codes, self._scene.marks)
+        semantics[hits.rows[road[painted]]] = Label.ROAD_LINES
         return semantics, instances
 
     def _smooth_edges(
