@@ -107,11 +107,12 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Fit a phase-preserving model to the unpaired images of a drive log or a folder."""
-    from phipd_sim2real.diffusion.fit import FitSettings, fit
+    from phipd_sim2real.diffusion.fit import fit as fit_model
+    from phipd_sim2real.diffusion.settings import FitSettings
     from phipd_sim2real.settings import load_settings
 
     settings = load_settings(FitSettings, config, overrides or ())
-    model = _with_progress(lambda progress: fit(settings, out, progress))
+    model = _with_progress(lambda progress: fit_model(settings, out, progress))
     _emit({"model": str(model)}, f"The model lies in {model}.", as_json)
 
 
@@ -124,12 +125,11 @@ def enhance(
     as_json: Json = False,
 ) -> None:
     """Enhance a drive log, a folder of images or a video; labels of a log are carried over unchanged."""
+    from phipd_sim2real.diffusion.batch import enhance_path
     from phipd_sim2real.diffusion.settings import EnhanceSettings
     from phipd_sim2real.settings import load_settings
 
     settings = load_settings(EnhanceSettings, config, overrides or ())
-    from phipd_sim2real.diffusion.batch import enhance_path
-
     summary = _with_progress(lambda progress: enhance_path(source, out, settings, progress))
     _emit(summary.model_dump(mode="json"), summary.sentence(), as_json)
 
@@ -138,12 +138,13 @@ def enhance(
 def inspect(
     path: Annotated[Path, typer.Argument(help="A captured or enhanced drive log, or an enhanced folder.")],
     out: Annotated[Path | None, typer.Option("--out", help="Where the page goes; default PATH/inspect.")] = None,
+    source: Annotated[Path | None, typer.Option("--source", help="What it was enhanced from, if it was moved.")] = None,
     as_json: Json = False,
 ) -> None:
     """Write a page that shows frames before and after, with structure measures and label checks."""
-    from phipd_sim2real.quality.inspect import inspect
+    from phipd_sim2real.quality.inspect import inspect as inspect_path
 
-    page = _with_progress(lambda progress: inspect(path, out, progress))
+    page = _with_progress(lambda progress: inspect_path(path, out, progress, source))
     _emit({"page": str(page)}, f"The page lies in {page}.", as_json)
 
 
