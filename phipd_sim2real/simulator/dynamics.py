@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from phipd_sim2real.simulator.wire import VehicleControl
 
 SUBSTEP_S = 0.01
-MAX_STEER_RAD = math.radians(60.0)
-"""Front wheel angle at full steer; the published Traffic Manager gains expect a car this quick to turn."""
+MAX_STEER_RAD = math.radians(30.0)
+"""Front wheel angle at full steer; with more, the Traffic Manager's fixed gains make cars cut the bends."""
 
 STEER_RATE_RAD_S = math.radians(400.0)
 DRIVE_M_S2 = 5.0

@@ -233,9 +233,9 @@ async def apply_batch(server: Server, connection: Connection, commands: list[Any
 def _apply(server: Server, command: list[Any]) -> list[Any]:
     try:
         kind, fields = command[0]
-        return [1, apply_command(server.world, kind, fields)]
+        return wire.value_reply(apply_command(server.world, kind, fields))
     except RequestError as error:
-        return [0, [str(error)]]
+        return wire.value_refusal(str(error))
 
 
 @_method(Answer.VALUE)

@@ -72,17 +72,20 @@ class Server:
         self._developing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task] = set()
         self._connections: set[Connection] = set()
+        self._listeners: tuple[asyncio.Server, ...] = ()
 
     async def start(self, host: str, port: int) -> int:
         """Listens for RPC on `port` (0: any) and for streams on the next one; returns the RPC port."""
         rpc = await asyncio.start_server(self._serve, host, port)
         chosen = rpc.sockets[0].getsockname()[1]
-        await self.streams.start(host, chosen + 1 if port else 0)
+        self._listeners = (rpc, await self.streams.start(host, chosen + 1 if port else 0))
         self._keep(asyncio.create_task(self._run_free()))
         return chosen
 
     async def stop(self) -> None:
-        """Hangs up on everybody and ends what is under way."""
+        """Hangs up on everybody and ends what is under way; clients that call again find nobody."""
+        for listener in self._listeners:
+            listener.close()
         for connection in self._connections:
             connection.writer.transport.abort()
         self.streams.stop()
