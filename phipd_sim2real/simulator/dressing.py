@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,6 +85,7 @@ def dress(mesh: RoadMesh, terrain: Terrain, district: District, seed: int) -> li
         district: the manner.
         seed: of every choice.
     """
+    # The number of tree kinds gives each district a stream of its own.
     work = _Dresser(terrain, Occupancy(mesh), district, np.random.default_rng([seed, len(district.trees)]))
     borders = [edge for edge in mesh.edges if not edge.junction and _length(edge) > 12]
     for index, edge in enumerate(borders):
@@ -113,9 +115,9 @@ class _Dresser:
         rng, make = self._rng, street_light if self._district.lamps else utility_pole
         for at, outward in self._walk(edge, 29.0 if self._district.lamps else 38.0):
             if side == 0:
-                self._stand(at + outward * 0.9, 0.3, lambda base, yaw: make(base, yaw), outward)
+                self._stand(at + outward * 0.9, 0.3, make, outward)
         for at, outward in self._walk(edge, 95.0):
-            tangent = np.array([-outward[1], outward[0]]) * -1
+            tangent = np.array([outward[1], -outward[0]])
             kind = int(rng.integers(3))
             self._stand(at + outward * 0.8, 0.3, lambda base, yaw, k=kind: road_sign(base, yaw, k), tangent)
         if self._district.delineators:
@@ -215,7 +217,9 @@ class _Dresser:
         point = edge.points[index, :2] * (1 - share) + edge.points[index + 1, :2] * share
         return point, edge.outward[index]
 
-    def _stand(self, place: np.ndarray, size: float, make: object, towards: np.ndarray) -> None:
+    def _stand(
+        self, place: np.ndarray, size: float, make: Callable[[np.ndarray, float], Triangles], towards: np.ndarray
+    ) -> None:
         """Builds something on a free spot; it faces against `towards`."""
         if self._occupancy.claim(rectangle(size, size) + place):
             base = np.append(place, self._terrain.height(place[None])[0])

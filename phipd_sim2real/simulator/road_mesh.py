@@ -159,36 +159,35 @@ def _strip(mesh: RoadMesh, road_map: carla.Map, road_id: int, lane_id: int, stat
 
 
 def _add_lane(mesh: RoadMesh, strip: _Strip, lane_type: str, junction: bool) -> None:
-    """Adds a lane's surface, and the kerb's face where it is a sidewalk."""
+    """Adds a lane's surface, and the kerb's faces where it is a sidewalk."""
     material, label = _SURFACES.get(lane_type, (Material.ROAD, Label.ROADS))
     if material is Material.VERGE and junction:
         return
-    raised = material is Material.SIDEWALK
-    lift = UP * (KERB_HEIGHT if raised else 0.0)
-    inner, outer = strip.inner + lift, strip.outer + lift
+    lift = UP * (KERB_HEIGHT if material is Material.SIDEWALK else 0.0)
+    mesh.parts.append(_lane_surface(strip, lift, material, label, painted=not junction))
+    if material is Material.SIDEWALK:
+        for base in (strip.inner, strip.outer):
+            face = quads(_corners(base - UP * 0.3, base + lift))
+            mesh.parts.append(triangles(face, Material.KERB, label))
+    mesh.surfaces.extend(_corners(strip.inner[:, :2], strip.outer[:, :2]))
+    mesh.centres.extend((strip.inner + strip.outer) / 2)
+
+
+def _lane_surface(strip: _Strip, lift: np.ndarray, material: Material, label: Label, painted: bool) -> Triangles:
+    """A lane's surface in road coordinates; only roads outside junctions carry paint."""
     zero = np.zeros_like(strip.width)
     near = np.column_stack([strip.station, zero, strip.width])
     far = np.column_stack([strip.station, strip.width, zero])
     marks = np.column_stack([strip.inner_marks, strip.outer_marks])[:-1]
-    if junction or material is not Material.ROAD:
-        marks = np.zeros_like(marks)
     frame = np.column_stack([strip.tangent, zero])[:-1]
-    mesh.parts.append(
-        triangles(
-            quads(_corners(inner, outer)),
-            material,
-            label,
-            params=quads(_corners(near, far)),
-            marks=np.repeat(marks, 2, axis=0),
-            frame=np.repeat(frame, 2, axis=0),
-        )
+    return triangles(
+        quads(_corners(strip.inner + lift, strip.outer + lift)),
+        material,
+        label,
+        params=quads(_corners(near, far)),
+        marks=np.repeat(marks, 2, axis=0) * (painted and material is Material.ROAD),
+        frame=np.repeat(frame, 2, axis=0),
     )
-    if raised:
-        for base in (strip.inner, strip.outer):
-            face = quads(_corners(base - UP * 0.3, base + lift))
-            mesh.parts.append(triangles(face, Material.KERB, label, frame=np.repeat(frame, 2, axis=0)))
-    mesh.surfaces.extend(_corners(strip.inner[:, :2], strip.outer[:, :2]))
-    mesh.centres.extend((strip.inner + strip.outer) / 2)
 
 
 def _add_border(mesh: RoadMesh, strip: _Strip, lane_type: str, junction: bool) -> None:
