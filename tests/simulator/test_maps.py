@@ -45,9 +45,7 @@ def test_a_lane_leads_round_for_ever(name, lane):
     for _ in range(int(1.3 * MAPS[name].shape.length / 5.0)):
         following = waypoint.next(5.0)
         assert len(following) == 1
-        assert waypoint.transform.location.distance(following[0].transform.location) == pytest.approx(
-            5.0, abs=0.5
-        )
+        assert waypoint.transform.location.distance(following[0].transform.location) == pytest.approx(5.0, abs=0.5)
         waypoint = following[0]
         if not roads or roads[-1] != waypoint.road_id:
             roads.append(waypoint.road_id)
