@@ -29,7 +29,7 @@ from phipd_sim2real.capture.session import (
     server_info,
     world_mode,
 )
-from phipd_sim2real.capture.settings import CaptureSettings
+from phipd_sim2real.capture.settings import EMBEDDED, CaptureSettings
 from phipd_sim2real.errors import StageError, UsageError
 from phipd_sim2real.settings import Settings
 
@@ -84,11 +84,17 @@ class Events:
 
 
 class Inbox:
-    """Lines from the parent, read by a thread; the end of input while a segment runs ends the process."""
+    """Lines from the parent, read by a thread; the end of input while a segment runs ends the process.
+
+    Attributes:
+        busy: a segment is being captured.
+        shared_server: the server outlives this process and wants its settings back first.
+    """
 
     def __init__(self) -> None:
         self._lines: queue.Queue[str | None] = queue.Queue()
         self.busy = False
+        self.shared_server = False
         threading.Thread(target=self._read, daemon=True).start()
 
     def take(self) -> str | None:
@@ -99,6 +105,8 @@ class Inbox:
         for line in sys.stdin:
             self._lines.put(line.rstrip("\n"))
         self._lines.put(None)
+        if self.busy and not self.shared_server:
+            os._exit(1)
         if self.busy:
             os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(END_LIMIT_S)
@@ -123,6 +131,7 @@ def main() -> int:
 
 
 def _run(job: Job, events: Events, inbox: Inbox) -> None:
+    inbox.shared_server = job.settings.endpoint != EMBEDDED
     client = connect(job.host, job.port, job.settings.connect_s)
     server = server_info(client)
     mode = job.restore_to or world_mode(client)
