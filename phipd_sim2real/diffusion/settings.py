@@ -1,0 +1,116 @@
+"""What a fit and an enhancement can be told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from phipd_sim2real.settings import Settings
+
+Positive = Annotated[int, Field(ge=1)]
+Precision = Literal["auto", "bf16", "float32"]
+
+
+class ModelSettings(Settings):
+    """The network: diffusers' UNet2DModel on 4×4 pixel blocks."""
+
+    channels: tuple[Positive, ...] = (64, 128, 160)
+    """Channels per level; each level halves the resolution. Multiples of 16."""
+
+    layers_per_block: Positive = 1
+    """Residual blocks per level."""
+
+    patch: Literal[2, 4, 8] = 4
+    """Side of the pixel block that becomes one cell."""
+
+    margin: Annotated[int, Field(ge=0)] = 16
+    """Pixels reflected around the image for the noise's transform only, so that its periodic border lies
+    outside the picture."""
+
+    @model_validator(mode="after")
+    def _divisible(self) -> ModelSettings:
+        if any(channels % 16 for channels in self.channels):
+            raise ValueError(f"channels={self.channels} must be multiples of 16, the size of a norm group")
+        return self
+
+
+class FitSettings(Settings):
+    """How a model is fitted to the unpaired pictures of a drive log or a folder."""
+
+    data: Path
+    """A drive log or a folder of images of the wanted look."""
+
+    max_images: Positive = 20_000
+    """Pictures used, evenly spread over what there is."""
+
+    initial: str | None = None
+    """Name or folder of a model to start from; None starts from random weights."""
+
+    model: ModelSettings = ModelSettings()
+
+    steps: Positive = 8_000
+    """Optimizer steps in all; a larger number continues a finished fit."""
+
+    batch_size: Positive = 16
+    """Crops per step and process."""
+
+    crop_height: Annotated[int, Field(ge=32)] = 96
+    """Pixels; a multiple of patch · 2^(levels − 1)."""
+
+    crop_width: Annotated[int, Field(ge=32)] = 128
+
+    scale: tuple[float, float] = (0.67, 1.25)
+    """Range of crop pixels per image pixel, log-uniform; larger shows less of the picture, enlarged."""
+
+    cutoff: tuple[float, float] = (0.0, 0.5)
+    """Range of the cutoff in cycles per pixel, uniform; 0 is Gaussian noise."""
+
+    learning_rate: Annotated[float, Field(gt=0)] = 4e-4
+
+    warmup_steps: Annotated[int, Field(ge=0)] = 200
+
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    precision: Precision = "auto"
+    """`auto` computes in bf16 where the device has it."""
+
+    checkpoint_every: Positive = 500
+    """Steps between checkpoints, and between lines of the loss log."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> FitSettings:
+        block = self.model.patch * 2 ** (len(self.model.channels) - 1)
+        for name in ("crop_height", "crop_width"):
+            if getattr(self, name) % block:
+                raise ValueError(f"{name}={getattr(self, name)} must be a multiple of {block} for this model")
+        for name, low in (("scale", 0.1), ("cutoff", 0.0)):
+            first, last = getattr(self, name)
+            if not low <= first <= last:
+                raise ValueError(f"{name}={first, last} must be a rising range from {low} up")
+        return self
+
+
+class EnhanceSettings(Settings):
+    """How frames are enhanced."""
+
+    model: str = "street-small"
+    """Name of a shipped model, or folder of a fitted one."""
+
+    cutoff: Annotated[float, Field(ge=0, le=1)] | None = 0.2
+    """Cycles per pixel up to which the source's phase is kept; None (`null`) keeps all."""
+
+    strength: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """1 starts from structured noise alone; less starts from the source with that share of noise."""
+
+    steps: Positive = 6
+    """Denoising steps."""
+
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95
+
+    precision: Precision = "auto"

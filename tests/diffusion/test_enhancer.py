@@ -1,0 +1,98 @@
+"""Enhancing frames: any size, one result per frame and seed, whatever the batch."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import street
+
+from phipd_sim2real import Cutoff, Enhancer
+from phipd_sim2real.diffusion import PhasePipeline, frame_seed
+from phipd_sim2real.diffusion.settings import ModelSettings
+from phipd_sim2real.errors import UsageError
+
+
+@pytest.fixture(scope="module", params=["bf16", "float32"])
+def enhancer(request, tiny_model):
+    return Enhancer.from_pretrained(tiny_model, device="cpu", precision=request.param)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.stack([street(index) for index in range(5)])
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.5])
+def test_a_frame_does_not_depend_on_its_batch(enhancer, images, strength):
+    seeds = [frame_seed(0, index) for index in range(5)]
+    together = enhancer.enhance(images, seeds, cutoff=0.2, strength=strength, steps=2)
+    for size in (1, 2, 3):
+        parts = [
+            enhancer.enhance(images[i : i + size], seeds[i : i + size], cutoff=0.2, strength=strength, steps=2)
+            for i in range(0, 5, size)
+        ]
+        np.testing.assert_array_equal(np.concatenate(parts), together)
+
+
+def test_the_seed_decides(enhancer, images):
+    first, again, other = (enhancer.enhance(images[:1], [seed], steps=1) for seed in (7, 7, 8))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 47), (61, 90)])
+def test_any_size_comes_back_as_it_went_in(enhancer, size):
+    image = street(0, *size)[None]
+    result = enhancer.enhance(image, [0], steps=1)
+    assert result.shape == image.shape
+    assert result.dtype == np.uint8
+
+
+def test_little_noise_changes_little(enhancer, images):
+    result = enhancer.enhance(images, range(5), cutoff=None, strength=0.01, steps=1)
+    assert np.abs(result.astype(int) - images).mean() < 4
+
+
+def test_all_kinds_of_cutoff_are_taken(enhancer, images):
+    as_number = enhancer.enhance(images[:1], [0], cutoff=0.2, steps=1)
+    as_region = enhancer.enhance(images[:1], [0], cutoff=Cutoff.isotropic(0.2), steps=1)
+    np.testing.assert_array_equal(as_number, as_region)
+    assert (enhancer.enhance(images[:1], [0], cutoff=None, steps=1) != as_number).any()
+
+
+@pytest.mark.parametrize(
+    ("bad", "sentence"),
+    [
+        ({"images": np.zeros((1, 20, 64, 3), np.uint8)}, "too small"),
+        ({"images": np.zeros((1, 64, 64, 3), np.float32)}, "uint8"),
+        ({"images": np.zeros((64, 64, 3), np.uint8)}, "uint8"),
+        ({"seeds": [1, 2]}, "seeds"),
+        ({"strength": 0.0}, "strength"),
+        ({"steps": 0}, "steps"),
+    ],
+)
+def test_refuses_what_cannot_be_enhanced(tiny_model, bad, sentence):
+    enhancer = Enhancer.from_pretrained(tiny_model)
+    with pytest.raises(UsageError, match=sentence):
+        enhancer.enhance(**({"images": np.zeros((1, 64, 64, 3), np.uint8), "seeds": [1]} | bad))
+
+
+def test_unknown_models_are_named_with_the_known_ones():
+    with pytest.raises(UsageError, match="no model 'street-huge'"):
+        Enhancer.from_pretrained("street-huge")
+
+
+def test_noise_with_a_margin_is_white_up_to_the_border():
+    pipeline = PhasePipeline.build(ModelSettings(channels=(16, 32), margin=16), max_cutoff=0.5, seed=0)
+    ramp = torch.linspace(-1, 1, 64).expand(3, 48, 64)  # its two sides meet in a jump
+    images = ramp.expand(200, 3, 48, 64)
+    generators = [torch.Generator().manual_seed(seed) for seed in range(200)]
+    noise = pipeline.noise(images, [Cutoff.isotropic(0.2)] * 200, generators)
+    assert noise.var() == pytest.approx(1, abs=0.02)
+    assert noise[..., :2].var() == pytest.approx(1, abs=0.1)
+
+
+def test_weights_depend_on_the_seed_alone():
+    settings = ModelSettings(channels=(16, 32))
+    first, again, other = (PhasePipeline.build(settings, 0.5, seed).unet.state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
