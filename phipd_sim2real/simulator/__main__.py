@@ -28,6 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         asyncio.run(_serve(options))
+    except ImportError as error:
+        missing = f"the simulator needs the package {error.name}"
+        print(f"error: {missing}; run `make setup`, or pip install 'phipd-sim2real[carla]'", file=sys.stderr)
+        return 2
     except (UsageError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -76,7 +76,7 @@ def expose(world: World, listened: Callable[[int], bool], seed: int) -> Exposure
     vehicles = tuple(
         (car.actor_id, car.blueprint.type_id, car.colour(), car.transform, car.body.half_size) for car in world.vehicles
     )
-    shots = _shots(due, zlib.crc32(f"{seed}/{episode.ticks}".encode()))
+    shots = _shots(due, f"{seed}/{episode.ticks}")
     return Exposure(episode.map, world.frame, episode.elapsed_s, episode.weather, shots, vehicles)
 
 
@@ -86,15 +86,13 @@ def _is_due(camera: Sensor, world: World) -> bool:
     return world.episode.ticks % period == 0
 
 
-def _shots(cameras: Sequence[Sensor], tick_seed: int) -> tuple[Shot, ...]:
+def _shots(cameras: Sequence[Sensor], tick_seed: str) -> tuple[Shot, ...]:
     groups: dict[tuple, list[Sensor]] = {}
     for camera in cameras:
         size = (camera.attributes["image_size_x"], camera.attributes["image_size_y"], camera.attributes["fov"])
         groups.setdefault((camera.transform, size), []).append(camera)
     return tuple(
-        _shot(members, look, index, tick_seed)
-        for index, group in enumerate(groups.values())
-        for look, members in _by_look(group).items()
+        _shot(members, look, tick_seed) for group in groups.values() for look, members in _by_look(group).items()
     )
 
 
@@ -107,7 +105,7 @@ def _by_look(cameras: Sequence[Sensor]) -> dict[str, list[Sensor]]:
     return parts
 
 
-def _shot(cameras: Sequence[Sensor], look: str, index: int, tick_seed: int) -> Shot:
+def _shot(cameras: Sequence[Sensor], look: str, tick_seed: str) -> Shot:
     first = cameras[0]
     return Shot(
         tuple((camera.stream_id, camera.blueprint.type_id.rsplit(".", 1)[-1]) for camera in cameras),
@@ -116,7 +114,8 @@ def _shot(cameras: Sequence[Sensor], look: str, index: int, tick_seed: int) -> S
         int(first.attributes["image_size_y"]),
         float(first.attributes["fov"]),
         look,
-        tick_seed + index,
+        # The place takes part, so that no two drives share their grain.
+        zlib.crc32(f"{tick_seed}/{first.transform}".encode()),
     )
 
 

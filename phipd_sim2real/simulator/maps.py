@@ -86,9 +86,7 @@ def read_map(name_or_path: str) -> RoadMap:
         return RoadMap(f"{FOLDER}/{name_or_path.rsplit('/', 1)[-1]}", opendrive(name_or_path))
     path = Path(name_or_path)
     if not path.is_file():
-        raise UsageError(
-            f"There is no OpenDRIVE file {path}; give an existing .xodr file or one of {', '.join(MAPS)}."
-        )
+        raise UsageError(f"There is no OpenDRIVE file {path}; give an existing .xodr file or one of {', '.join(MAPS)}.")
     xodr = path.read_text(encoding="utf-8")
     if "<OpenDRIVE" not in xodr:
         raise UsageError(f"{path} holds no <OpenDRIVE> element; give an OpenDRIVE 1.4 file.")

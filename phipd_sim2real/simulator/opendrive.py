@@ -44,9 +44,7 @@ def circuit_opendrive(name: str, arcs: Sequence[Arc], style: RoadStyle, roads: i
     bounds = [round(index * len(arcs) / roads) for index in range(roads + 1)]
     pieces = [arcs[start:end] for start, end in pairwise(bounds)]
     body = "\n".join(_road(index, roads, piece, style) for index, piece in enumerate(pieces))
-    return (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n<OpenDRIVE>\n{_header(name, arcs)}\n{body}\n</OpenDRIVE>\n'
-    )
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<OpenDRIVE>\n{_header(name, arcs)}\n{body}\n</OpenDRIVE>\n'
 
 
 def _header(name: str, arcs: Sequence[Arc]) -> str:

@@ -6,6 +6,7 @@ import math
 import xml.etree.ElementTree as ElementTree
 from typing import TYPE_CHECKING
 
+from phipd_sim2real.errors import UsageError
 from phipd_sim2real.simulator.wire import Transform
 
 if TYPE_CHECKING:
@@ -24,13 +25,22 @@ class Roads:
     """
 
     def __init__(self, name: str, xodr: str) -> None:
+        """
+        Raises:
+            UsageError: the text is not OpenDRIVE, or has no lane to drive on.
+        """
         import carla
 
         self._carla = carla
-        self._map = carla.Map(name, xodr)
+        try:
+            self._map = carla.Map(name, xodr)
+        except RuntimeError as error:
+            raise UsageError(f"{name} cannot be read as OpenDRIVE; give an OpenDRIVE 1.4 file.") from error
         waypoints = [w for w in self._map.generate_waypoints(SPAWN_SPACING_M) if not w.is_junction]
         waypoints.sort(key=lambda w: (w.road_id, w.section_id, w.lane_id, w.s))
         self.spawn_points = [_spawn_point(waypoint) for waypoint in waypoints]
+        if not self.spawn_points:
+            raise UsageError(f"{name} has no driving lane outside its junctions; give a map with roads.")
         self._flat = all(abs(point.location[2] - SPAWN_HEIGHT_M) < 1e-6 for point in self.spawn_points)
         self._speeds = _speeds_kmh(xodr)
         self._speed = next(iter(set(self._speeds.values()))) if len(set(self._speeds.values())) == 1 else None

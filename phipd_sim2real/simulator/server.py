@@ -13,6 +13,7 @@ from typing import Any
 
 import msgpack
 
+from phipd_sim2real.errors import UsageError
 from phipd_sim2real.simulator import wire
 from phipd_sim2real.simulator.blueprints import library
 from phipd_sim2real.simulator.cameras import Exposure, Studio, expose
@@ -24,7 +25,8 @@ from phipd_sim2real.simulator.streams import Streams
 from phipd_sim2real.simulator.world import WORLD_STREAM, EpisodeSettings, RequestError, World
 
 LARGEST_REQUEST_BYTES = 256 << 20
-_MALFORMED = (TypeError, ValueError, LookupError, struct.error, OverflowError)
+_REFUSED = (RequestError, UsageError)
+_MALFORMED = (TypeError, ValueError, LookupError, AttributeError, struct.error, OverflowError)
 
 
 @dataclass(eq=False)
@@ -114,9 +116,9 @@ class Server:
         """Starts a fresh episode and shows it to everybody."""
         async with self._ticking:
             await self._developed()
+            self.world.load(road_map, self.world.episode.episode_id + 1)
             if reset_settings:
                 self.world.settings = EpisodeSettings()
-            self.world.load(road_map, self.world.episode.episode_id + 1)
             self.world.tick()
             self._publish()
 
@@ -192,7 +194,7 @@ class Server:
             return
         try:
             result = method.call(self, connection, *arguments)
-        except (RequestError, *_MALFORMED) as error:
+        except (*_REFUSED, *_MALFORMED) as error:
             self._finish(connection, request_id, meta, method, error)
             return
         if isawaitable(result):
@@ -203,7 +205,7 @@ class Server:
     async def _await(self, connection: Connection, request_id: int, meta: Any, method: Method, pending: Any) -> None:
         try:
             result = await pending
-        except (RequestError, *_MALFORMED) as error:
+        except (*_REFUSED, *_MALFORMED) as error:
             result = error
         self._finish(connection, request_id, meta, method, result)
 
@@ -227,6 +229,6 @@ def _wrapped(answer: Answer, result: Any) -> Any:
     if answer is Answer.BARE:
         return [] if isinstance(result, Exception) else result
     if isinstance(result, Exception):
-        message = str(result) if isinstance(result, RequestError) else f"malformed request: {result}"
+        message = str(result) if isinstance(result, _REFUSED) else f"malformed request: {result}"
         return wire.void_refusal(message) if answer is Answer.VOID else wire.value_refusal(message)
     return wire.void_reply() if answer is Answer.VOID else wire.value_reply(result)

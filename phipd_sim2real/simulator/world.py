@@ -101,7 +101,7 @@ class World:
 
     def load(self, road_map: RoadMap, episode_id: int) -> None:
         """Starts a fresh episode on a map: ids, clock and weather begin anew."""
-        if road_map not in self._roads:
+        if road_map not in self._roads:  # only the last map is kept
             self._roads = {road_map: Roads(road_map.name, road_map.xodr)}
         self.episode = Episode(episode_id, road_map, self._roads[road_map])
         spectator = Actor(next(self.episode.ids), spectator_blueprint(), {}, Transform())

@@ -14,6 +14,7 @@ import time
 import msgpack
 import pytest
 
+from phipd_sim2real.simulator.maps import opendrive
 from phipd_sim2real.simulator.process import simulator_process
 
 pytest.importorskip("carla", reason="needs the carla wheel")
@@ -301,6 +302,7 @@ def test_unknown_methods_are_named_and_orders_without_wait_are_answered(peer):
         ("spawn_actor", ["what"]),
         ("spawn_actor_with_parent", [[1, "sensor.camera.rgb", []], [[0, 0, 0], [0, 0, 0]], 77, 0, ""]),
         ("get_actors_by_id", []),
+        ("spawn_actor", [[1, "vehicle.audi.tt", [["color", 5, 7]]], [[0, 0, 0], [0, 0, 0]]]),
         ("set_episode_settings", [[True, False, [True, 99.0], True, 0.01, 10, 0, True, 0, 0, True]]),
     ],
 )
@@ -310,6 +312,19 @@ def test_bad_requests_are_refused_and_the_world_goes_on(peer, method, arguments)
     assert ok == 0
     assert message[0]
     assert peer.value("tick_cue") > 0
+
+
+def test_a_map_sent_by_a_client_is_loaded_or_refused(peer):
+    peer.call("copy_opendrive_to_file", opendrive("Quarry01"), [])
+    assert peer.call("load_new_episode", "OpenDriveMap", True, 0) == (None, [[False]])
+    assert peer.value("get_map_info")[0] == "Simulator/Maps/OpenDriveMap"
+    for bad, word in (("<OpenDRIVE>torn", "OpenDRIVE 1.4"), ("<OpenDRIVE></OpenDRIVE>", "no driving lane")):
+        peer.call("copy_opendrive_to_file", bad, [])
+        _, [[failed, message]] = peer.call("load_new_episode", "OpenDriveMap", True, 0)
+        assert failed
+        assert word in message[0]
+    assert peer.value("get_map_info")[0] == "Simulator/Maps/OpenDriveMap"
+    assert peer.value("get_map_data") == opendrive("Quarry01")
 
 
 @pytest.mark.parametrize("noise", [b"\xc1\xc1\xc1", b"GET / HTTP/1.1\r\n\r\n", msgpack.packb([0, 1, "version", []])])
