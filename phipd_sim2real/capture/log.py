@@ -15,6 +15,7 @@ from typing import Any
 
 from phipd_sim2real.capture.plan import PlannedSegment, plan_segments
 from phipd_sim2real.capture.rig import Rig, load_rig
+from phipd_sim2real.capture.session import connect, import_carla
 from phipd_sim2real.capture.settings import EMBEDDED, CaptureSettings
 from phipd_sim2real.capture.supervisor import Stopped, WorkerFailed, WorkerProcess
 from phipd_sim2real.drivelog import (
@@ -65,6 +66,16 @@ def capture_log(settings: CaptureSettings, out: Path, progress: ProgressCallback
     return _Capture(settings, out, progress or (lambda label, done, total: None)).run()
 
 
+def check_capture(settings: CaptureSettings, out: Path) -> None:
+    """Refuses a capture that cannot work, before any work: what `capture_log` would refuse on its way.
+
+    Raises:
+        UsageError: an unknown map, no server or another version where segments are missing, or a folder made with
+            other settings.
+    """
+    _Capture(settings, out, lambda label, done, total: None).check()
+
+
 class _Capture:
     """One run of `capture_log`: the queue of segments, and the crews that work on it."""
 
@@ -90,9 +101,20 @@ class _Capture:
     def run(self) -> CaptureSummary:
         self._show()
         if self._missing:
-            self._refuse_unknown_maps()
+            self.check()
             self._run_crews()
         return CaptureSummary(len(self._planned), self._captured, self._retries)
+
+    def check(self) -> None:
+        """Refuses what cannot work."""
+        if not self._missing:
+            return
+        if self._settings.endpoint == EMBEDDED:
+            import_carla()
+            self._refuse_unknown_maps()
+        else:
+            host, _, port = self._settings.endpoint.rpartition(":")
+            connect(host, int(port), self._settings.connect_s)
 
     def _run_crews(self) -> None:
         crews = min(self._settings.workers, len(self._missing))
@@ -208,8 +230,6 @@ class _Capture:
         self._progress(f"capture {self._settings.name}", done, len(self._planned))
 
     def _refuse_unknown_maps(self) -> None:
-        if self._settings.endpoint != EMBEDDED:
-            return
         from phipd_sim2real.simulator.maps import MAPS
 
         unknown = [

@@ -1,0 +1,45 @@
+"""What differs with CARLA itself, tried on the simulator: cameras that send every frame, kept or dropped here."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+for package in ("carla", "embreex", "msgpack"):
+    pytest.importorskip(package, reason="needs the carla extra")
+
+ROOT = Path(__file__).parents[2]
+CLIENT = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from phipd_sim2real.capture.plan import plan_segments
+from phipd_sim2real.capture.recorder import record_segment
+from phipd_sim2real.capture.rig import load_rig
+from phipd_sim2real.capture.session import connect, server_info, world_mode
+from phipd_sim2real.capture.settings import CaptureSettings
+from phipd_sim2real.drivelog.completion import read_completions
+from phipd_sim2real.simulator.process import simulator_process
+
+settings = CaptureSettings(
+    maps=("Orchard01",), segments=1, seconds=1.0, warm_up_s=0.2, delta_s=0.05, rig=Path(sys.argv[2]),
+    images={"period_s": 0.2, "window_s": (0.4, 0.8)}, traffic={"cars": 1},
+)
+with simulator_process("Orchard01") as endpoint:
+    client = connect(endpoint.host, endpoint.port, 20)
+    before = world_mode(client)
+    server = replace(server_info(client), domain="carla")
+    segment = plan_segments(settings)[0]
+    out = Path(sys.argv[1])
+    record_segment(client, server, settings, load_rig(settings.rig), segment, out, "hash", before, lambda: None)
+    assert world_mode(client) == before
+rows = read_completions(out)[segment.name].rows
+assert (rows["vehicle_pose"], rows["camera_image"], rows["camera_depth"]) == (11, 3, 3), rows
+"""
+
+
+def test_frames_of_every_tick_are_matched_and_thinned_out(tmp_path):
+    command = [sys.executable, "-c", CLIENT, tmp_path / "log", ROOT / "configs/rigs/front-one.yaml"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
