@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from phipd_sim2real.errors import UsageError
+
 State = Literal["ok", "absent", "broken"]
 
 
@@ -105,9 +107,10 @@ def _endpoint() -> Finding:
             "CARLA_HOST is not set; the simulator stands in",
             "export CARLA_HOST=host",
         )
-    from phipd_sim2real.capture.session import server_version
+    from phipd_sim2real.capture.session import connect
 
     try:
-        return Finding("CARLA server", "ok", f"{host}:{port} answers as {server_version(host, int(port))}")
-    except Exception as error:  # the client raises RuntimeError and what the extension module adds
-        return Finding("CARLA server", "absent", f"{host}:{port}: {error}", "start the server, then run this again")
+        version = connect(host, int(port), wait_s=3.0).get_server_version()
+    except UsageError as error:
+        return Finding("CARLA server", "absent", str(error), "start the server, then run this again")
+    return Finding("CARLA server", "ok", f"{host}:{port} answers as CARLA {version}")

@@ -50,6 +50,24 @@ class Run:
         self.folder = folder if folder is not None else Path("runs") / settings.name
         self._progress = progress
 
+    def check(self) -> None:
+        """Refuses what cannot work before anything is done.
+
+        Raises:
+            UsageError: no server, an unknown map or model, unreadable records, or folders made with other settings.
+        """
+        from phipd_sim2real.capture import check_capture
+        from phipd_sim2real.diffusion.models import model_folder
+        from phipd_sim2real.waymo import e2e_samples
+
+        for name, capture in self.settings.capture.items():
+            check_capture(capture, self.folder / "logs" / name)
+        for arm in self.settings.arms.values():
+            if arm.enhance is not None:
+                model_folder(arm.enhance.model)
+        if self.settings.evaluation is not None and self.settings.evaluation.records is not None:
+            e2e_samples(self.settings.evaluation.records)
+
     # Logs
 
     def capture(self, name: str) -> DriveLog:
