@@ -37,7 +37,8 @@ def export(
     identity: str,
 ) -> None:
     """Writes the averaged weights in half precision as a diffusers folder, and `fit.json`, which says how, last."""
-    unet = UNet2DModel.from_config(pipeline.unet.config)
+    # A model that was loaded remembers from where, which is nobody's business but this machine's.
+    unet = UNet2DModel.from_config({k: v for k, v in pipeline.unet.config.items() if k != "_name_or_path"})
     unet.load_state_dict(state.ema)
     config = pipeline.config
     for parameter in unet.parameters():

@@ -1,11 +1,6 @@
 """Fitting: interruption leaves no trace in the result, and wrong input is refused before work."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -42,24 +37,16 @@ def test_a_fit_in_two_parts_gives_the_same_bytes(tiny_fit, tiny_model, tmp_path)
     assert _bytes(tmp_path) == _bytes(tiny_model)
 
 
-def test_a_killed_fit_goes_on_to_the_same_bytes(tiny_fit, tmp_path):
-    program = (
-        "import sys; from pathlib import Path\n"
-        "from phipd_sim2real.diffusion.fit import fit; from phipd_sim2real.diffusion.settings import FitSettings\n"
-        "fit(FitSettings.model_validate_json(sys.argv[1]), Path(sys.argv[2]))"
-    )
-    long = tiny_fit.model_copy(update={"steps": 100_000})
-    process = subprocess.Popen([sys.executable, "-c", program, long.model_dump_json(), str(tmp_path)])
-    checkpoint = tmp_path / "training/checkpoint.safetensors"
-    deadline = time.monotonic() + 120
-    while not checkpoint.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert checkpoint.exists()
-    settings = tiny_fit.model_copy(update={"steps": 24})
-    resumed, straight = fit(settings, tmp_path), fit(settings, tmp_path / "straight")
-    assert (resumed / WEIGHTS).read_bytes() == (straight / WEIGHTS).read_bytes()
+def test_a_fit_broken_off_between_checkpoints_ends_with_the_same_bytes(tiny_fit, tiny_model, tmp_path):
+    def break_off(label, step, steps):
+        if step == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny_fit, tmp_path, break_off)
+    assert not (tmp_path / "model_index.json").exists()
+    fit(tiny_fit, tmp_path)
+    assert _bytes(tmp_path) == _bytes(tiny_model)
 
 
 def test_a_finished_fit_is_left_alone(tiny_fit, tiny_model):
@@ -115,6 +102,6 @@ def test_refuses_impossible_settings(override):
         load_settings(FitSettings, MODELS / "street-small.yaml", [override])
 
 
-@pytest.mark.parametrize("config", sorted(MODELS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_shipped_configs_are_valid(config):
-    load_settings(FitSettings, config)
+def test_the_shipped_config_is_valid():
+    settings = load_settings(FitSettings, MODELS / "street-small.yaml")
+    assert settings.model.channels == (64, 128, 160)
