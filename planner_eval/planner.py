@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import AutoBackbone, AutoConfig
 
 from phipd_sim2real.errors import UsageError
@@ -48,7 +49,7 @@ class CameraPlanner(nn.Module):
         self.settings, self.history = settings, history
         self.cameras = settings.cameras if settings.vision else ()
         width = settings.width
-        self.backbone = _backbone(settings)
+        self.backbone = _backbone(settings).to(memory_format=torch.channels_last)
         self.image_tokens = nn.Linear(self.backbone.num_features[-1], width)
         self.ray_tokens = _mlp(RAY_FEATURES, width)
         self.history_token = _mlp(16 * 6, width)
@@ -98,7 +99,9 @@ class CameraPlanner(nn.Module):
         velocity = past[:, -1, 2:4]
         reach = self.reach_queries(self._reach_features(velocity.norm(dim=-1)))
         queries = (self.waypoint_queries + reach[:, None]).flatten(1, 2)
-        decoded = self.decoder(queries, memory).view(count, proposals, WAYPOINTS, -1).float()
+        with sdpa_kernel(SDPBackend.MATH):  # so few tokens: the fused kernel's backward takes longer
+            decoded = self.decoder(queries, memory)
+        decoded = decoded.view(count, proposals, WAYPOINTS, -1).float()
         residual = self.waypoint_head.float()(decoded) * self.residual_scale
         constant_velocity = velocity[:, None] * self.times[:, None]
         return constant_velocity[:, None] + residual, self.proposal_head(decoded.mean(dim=2))[..., 0].float()
@@ -107,7 +110,7 @@ class CameraPlanner(nn.Module):
         """(N, C * cells, width) tokens of all cameras."""
         count = len(images)
         pixels = (images.flatten(0, 1).float() / 255 - self.image_mean) / self.image_std
-        cells = self.backbone(pixels).feature_maps[-1]
+        cells = self.backbone(pixels.contiguous(memory_format=torch.channels_last)).feature_maps[-1]
         rays = nn.functional.interpolate(rays.flatten(0, 1), cells.shape[-2:], mode="bilinear", align_corners=False)
         tokens = self.image_tokens(cells.flatten(2).mT) + self.ray_tokens(rays.flatten(2).mT)
         return tokens.reshape(count, -1, tokens.shape[-1])
