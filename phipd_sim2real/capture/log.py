@@ -133,9 +133,10 @@ class _Capture:
         try:
             segment, attempts = self._next(), 0
             while segment is not None:
+                served = segment.map_name
                 try:
                     with self._server(segment) as (host, port), self._worker(host, port) as worker:
-                        while segment is not None:
+                        while segment is not None and (segment.map_name == served or not segment.is_file):
                             worker.capture(segment.name)
                             self._count_captured()
                             segment, attempts = self._next(), 0

@@ -24,6 +24,16 @@ class PlannedSegment:
     map_name: str
     seed: int
 
+    @property
+    def is_file(self) -> bool:
+        """Whether the map is an OpenDRIVE file, which only a simulator started with it can load."""
+        return self.map_name.endswith(".xodr")
+
+    @property
+    def short_map_name(self) -> str:
+        """Last part of the map's name: `Carla/Maps/Town10HD` and `maps/Town10HD.xodr` become `Town10HD`."""
+        return short_map_name(self.map_name)
+
 
 @dataclass(frozen=True)
 class Variation:
@@ -73,6 +83,10 @@ def vary(settings: CaptureSettings, segment: PlannedSegment) -> Variation:
     )
 
 
+def short_map_name(map_name: str) -> str:
+    """A map's name without folders and extension."""
+    return map_name.rsplit("/", 1)[-1].removesuffix(".xodr")
+
+
 def _slug(map_name: str) -> str:
-    """Last part of a map's name in lower case: `Carla/Maps/Town10HD` becomes `town10hd`."""
-    return re.sub(r"[^a-z0-9]+", "-", map_name.rsplit("/", 1)[-1].lower().removesuffix(".xodr")).strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", short_map_name(map_name).lower()).strip("-")

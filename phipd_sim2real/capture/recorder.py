@@ -56,11 +56,11 @@ def record_segment(
     variation = vary(settings, segment)
     with (
         SegmentWriter(out, segment.name, config_hash) as writer,
-        episode(client, segment.map_name, settings.delta_s, variation.traffic_seed, restore_to) as held,
+        episode(client, segment.short_map_name, settings.delta_s, variation.traffic_seed, restore_to) as held,
     ):
         ego = start_traffic(held, rig, settings, segment, variation)
         clock_s = held.tick().timestamp.elapsed_seconds
-        recorder = _Recorder(held, ego, server, settings, rig, segment, variation.weather, writer)
+        recorder = _Recorder(held, ego, server, settings, rig, variation.weather, writer)
         recorder.drive(clock_s, beat)
 
 
@@ -72,7 +72,6 @@ class _Recorder:
         server: ServerInfo,
         settings: CaptureSettings,
         rig: Rig,
-        segment: PlannedSegment,
         weather: dict[str, float],
         writer: SegmentWriter,
     ) -> None:
@@ -81,7 +80,6 @@ class _Recorder:
         self._server = server
         self._settings = settings
         self._rig = rig
-        self._segment = segment
         self._weather = weather
         self._writer = writer
         others = sorted((a for a in held.world.get_actors() if _is_labelled(a, ego)), key=lambda actor: actor.id)
@@ -145,7 +143,7 @@ class _Recorder:
             if row is not None:
                 self._writer.append("lidar_box", row)
                 kinds.append(tracked.kind)
-        self._writer.append("stats", rows.stats_row(moment, self._segment.map_name, self._weather, kinds))
+        self._writer.append("stats", rows.stats_row(moment, self._held.map.name, self._weather, kinds))
 
     def _write_picture(self, moment: rows.EgoMoment, camera: int, picture: Picture) -> None:
         if picture.instances is not None and self._label_of_instance is not None:

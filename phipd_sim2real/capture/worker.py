@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from phipd_sim2real.capture.plan import plan_segments
+from phipd_sim2real.capture.plan import plan_segments, short_map_name
 from phipd_sim2real.capture.recorder import record_segment
 from phipd_sim2real.capture.rig import Rig
 from phipd_sim2real.capture.session import (
@@ -154,8 +154,9 @@ def check(settings: CaptureSettings, rig: Rig, server: ServerInfo) -> None:
     Raises:
         UsageError: an unknown map, vehicle or look, or a look on a server that has none.
     """
-    known = {name.rsplit("/", 1)[-1] for name in server.maps}
-    unknown = [name for name in settings.maps if name.rsplit("/", 1)[-1] not in known]
+    known = {short_map_name(name) for name in server.maps}
+    asked = [segment for segment in plan_segments(settings) if not segment.is_file]
+    unknown = {segment.map_name for segment in asked if segment.short_map_name not in known}
     if unknown:
         raise UsageError(f"The server has no map {', '.join(unknown)}; it has {', '.join(sorted(known))}.")
     if rig.vehicle not in server.vehicles:
