@@ -12,6 +12,9 @@ from torch import Tensor
 from phipd_sim2real.diffusion.settings import ModelSettings
 from phipd_sim2real.phase import Cutoff, structured_noise
 
+SIGMA = 0.4
+"""Typical deviation of pictures in [-1, 1] from grey."""
+
 NOISE_SCALE = 1000.0  # the scheduler's timesteps; the cutoff is embedded on the same scale
 
 
@@ -142,7 +145,14 @@ class PhasePipeline(DiffusionPipeline):
 
 
 def velocity(unet: torch.nn.Module, x_t: Tensor, t: Tensor, condition: Tensor, patch: int) -> Tensor:
-    """Runs a network, wrapped for parallel training or not, on pixel blocks; see `PhasePipeline.velocity`."""
-    cells = F.pixel_unshuffle(x_t, patch)
-    predicted = unet(cells, t * NOISE_SCALE, class_labels=condition * NOISE_SCALE).sample
-    return F.pixel_shuffle(predicted.float(), patch)
+    """Runs a network, wrapped for parallel training or not; see `PhasePipeline.velocity`.
+
+    The best linear guess of v from x_t, for white noise and pictures of deviation `SIGMA`, is added around the
+    network, which is left with the unit-variance rest: it need not learn to copy its noise from input to output.
+    """
+    t = t[:, None, None, None]
+    power = t**2 + (1 - t) ** 2 * SIGMA**2  # of x_t
+    cells = F.pixel_unshuffle(x_t / power.sqrt(), patch)
+    rest = unet(cells, t.flatten() * NOISE_SCALE, class_labels=condition * NOISE_SCALE).sample
+    guess = (t - (1 - t) * SIGMA**2) / power * x_t
+    return guess + SIGMA / power.sqrt() * F.pixel_shuffle(rest.float(), patch)
