@@ -49,6 +49,7 @@ class Run:
         self.settings = settings
         self.folder = folder if folder is not None else Path("runs") / settings.name
         self._progress = progress
+        self._stop = threading.Event()
 
     def check(self) -> None:
         """Refuses what cannot work before anything is done.
@@ -76,13 +77,23 @@ class Run:
 
         out = self.folder / "logs" / name
         with self._timed(f"capture {name}"):
-            capture_log(self.settings.capture[name], out, self._progress)
+            capture_log(self.settings.capture[name], out, self._progress, self._stop)
         return DriveLog(out)
 
     def capture_all(self) -> dict[str, Any]:
         """Captures every log of the run, side by side."""
+        from phipd_sim2real.capture.supervisor import Stopped
+
         with ThreadPoolExecutor(max_workers=max(1, len(self.settings.capture))) as pool:
-            logs = dict(zip(self.settings.capture, pool.map(self.capture, self.settings.capture), strict=True))
+            captures = {name: pool.submit(self.capture, name) for name in self.settings.capture}
+            try:
+                errors = [error for capture in captures.values() if (error := capture.exception()) is not None]
+            except BaseException:  # interrupted: the captures end, with what they have complete
+                self._stop.set()
+                raise
+        for error in sorted(errors, key=lambda error: isinstance(error, Stopped)):
+            raise error
+        logs = {name: capture.result() for name, capture in captures.items()}
         summary = {name: {"folder": str(log.root), "segments": len(log.segments)} for name, log in logs.items()}
         return {"logs": summary, "text": "\n".join(f"{name}: {log.root}" for name, log in logs.items())}
 

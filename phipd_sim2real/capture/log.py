@@ -51,19 +51,26 @@ class CaptureSummary:
     retries: int
 
 
-def capture_log(settings: CaptureSettings, out: Path, progress: ProgressCallback | None = None) -> CaptureSummary:
+def capture_log(
+    settings: CaptureSettings,
+    out: Path,
+    progress: ProgressCallback | None = None,
+    stop: threading.Event | None = None,
+) -> CaptureSummary:
     """Captures a drive log, or what is missing of it.
 
     Args:
         settings: what to record, and from where.
         out: folder of the log; complete segments in it are kept.
         progress: called as progress(label, done, total).
+        stop: set from another thread, or by a failure, it ends this capture too; what is complete is kept.
 
     Raises:
         UsageError: no server, another version, an unknown map, or a folder made with other settings.
         StageError: a segment failed more often than `settings.retries` allows.
     """
-    return _Capture(settings, out, progress or (lambda label, done, total: None)).run()
+    capture = _Capture(settings, out, progress or (lambda label, done, total: None), stop or threading.Event())
+    return capture.run()
 
 
 def check_capture(settings: CaptureSettings, out: Path) -> None:
@@ -73,13 +80,13 @@ def check_capture(settings: CaptureSettings, out: Path) -> None:
         UsageError: an unknown map, no server or another version where segments are missing, or a folder made with
             other settings.
     """
-    _Capture(settings, out, lambda label, done, total: None).check()
+    _Capture(settings, out, lambda label, done, total: None, threading.Event()).check()
 
 
 class _Capture:
     """One run of `capture_log`: the queue of segments, and the crews that work on it."""
 
-    def __init__(self, settings: CaptureSettings, out: Path, progress: ProgressCallback) -> None:
+    def __init__(self, settings: CaptureSettings, out: Path, progress: ProgressCallback, stop: threading.Event) -> None:
         self._settings = settings
         self._out = out
         self._progress = progress
@@ -94,7 +101,7 @@ class _Capture:
         for segment in sorted(self._missing, key=lambda segment: segment.map_name):  # a map is loaded rarely
             self._todo.put(segment)
         self._retries = 0
-        self._stop = threading.Event()
+        self._stop = stop
         self._lock = threading.Lock()
         self._restore_to: dict[str, Any] | None = None
 

@@ -223,6 +223,8 @@ def episode(client: carla.Client, map_name: str, delta_s: float, seed: int, rest
         traffic_manager.set_synchronous_mode(True)
         stack.callback(traffic_manager.set_synchronous_mode, False)
         traffic_manager.set_random_device_seed(seed)
+        # Its thread may still be in a turn that it began asynchronously, and would act once on the first cars.
+        world.tick()
         held = Episode(world, world.get_map(), traffic_manager, delta_s)
         stack.callback(held.clear)
         try:
