@@ -79,6 +79,15 @@ class RunSettings(Settings):
     treated: str | None = None
     """Arm that the report's headline sets against the baseline; None takes the first enhanced one."""
 
+    def require_arms(self) -> None:
+        """Refuses to train or score a run that only captures.
+
+        Raises:
+            UsageError: the run has no arms.
+        """
+        if not self.arms:
+            raise UsageError(f"The run {self.name!r} has no arms to train or score; add some, or use `phipd capture`.")
+
     def treated_arm(self) -> str:
         """Name of the arm of the headline.
 

@@ -1,0 +1,149 @@
+"""The evaluation of a run: its planners and the floors on its evaluation data, from the log and from records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from phipd_sim2real.drivelog import DriveLog
+from phipd_sim2real.errors import StageError, UsageError
+from phipd_sim2real.files import sha256_file, write_json
+from phipd_sim2real.settings import settings_hash
+
+if TYPE_CHECKING:
+    from phipd_sim2real.run import Run
+    from phipd_sim2real.waymo import PlannerSample, SampleKey
+    from planner_eval.evaluate import Arm
+    from planner_eval.result import EvaluationResult
+    from planner_eval.samples import SampleFailure
+
+INPUTS = "inputs.json"
+"""Marks a finished evaluation: hashes of what was scored, and how."""
+
+WEIGHTS = "model.safetensors"
+
+AGREE_WITHIN = 1e-3
+"""Largest difference allowed between a score from the log and from its records (their states are float32)."""
+
+
+class RunEvaluation:
+    """Scores of a run; what is scored already is read."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._data = run.settings.evaluation
+        self._cameras = run.settings.train.planner.cameras
+        self._folder = run.folder / "evaluation"
+
+    def results(self) -> list[EvaluationResult]:
+        """What the report speaks of first: the scores from the log where there is one, then from records.
+
+        Raises:
+            UsageError: the folder holds scores of other planners or settings.
+            StageError: log and records disagree, or too many frames failed.
+        """
+        arms = self._arms()
+        from_records = self._scored("records", arms)
+        if self._data.log is None:
+            return [from_records]
+        from_log = self._scored("log", arms)
+        _require_agreement(from_log, from_records)
+        return [from_log, from_records]
+
+    def score_hashes(self) -> dict[str, str]:
+        """SHA-256 of every file of scores."""
+        return {path.parent.name: sha256_file(path) for path in sorted(self._folder.glob("*/scores.json"))}
+
+    def log(self) -> DriveLog | None:
+        """The evaluation log; None where records from elsewhere are scored."""
+        return None if self._data.log is None else self._run.log(self._data.log)
+
+    def records(self) -> Path | str:
+        """WOD-E2E records to score: those given, or the evaluation log written as such."""
+        log = self.log()
+        if log is None:
+            return self._data.records
+        from phipd_sim2real.waymo import PlannerSample, drivelog_jpegs, write_e2e
+
+        path = self._run.folder / "records" / f"{self._data.log}.tfrecord"
+        if not path.exists():
+            with self._run.timings.stage("write records"):
+                frames = self._log_samples(log)
+                write_e2e(path, (frame for frame in frames if isinstance(frame, PlannerSample)), drivelog_jpegs(log))
+        return path
+
+    def frames(self, keys: Collection[SampleKey]) -> Iterable[PlannerSample | SampleFailure]:
+        """The frames of some keys with their pictures, for drawing."""
+        samples, _, _ = self._samples("records" if self._data.log is None else "log")
+        return (sample for sample in samples if sample.key in keys)
+
+    def _scored(self, kind: str, arms: list[Arm]) -> EvaluationResult:
+        from planner_eval.evaluate import evaluate
+        from planner_eval.result import EvaluationResult
+
+        folder, inputs = self._folder / kind, self._inputs()
+        if (folder / INPUTS).is_file():
+            if json.loads((folder / INPUTS).read_text()) != inputs:
+                raise UsageError(
+                    f"{folder} holds scores of other planners or settings; remove it or give another --out."
+                )
+            return EvaluationResult.load(folder)
+        samples, dataset, total = self._samples(kind)
+        with self._run.timings.stage(f"evaluate from {kind}"):
+            result = evaluate(arms, samples, self._run.settings.evaluate, dataset, total, self._run.progress)
+        result.save(folder)
+        write_json(folder / INPUTS, inputs)
+        return result
+
+    def _inputs(self) -> dict[str, str]:
+        """Hashes of planners, settings and data: equal inputs, equal scores."""
+        log, settings = self.log(), self._run.settings
+        trainings = [(arm, seed) for arm in settings.arms for seed in settings.seeds]
+        return {
+            "evaluate": settings_hash(settings.evaluate),
+            "data": self._data.records if log is None else log.provenance.config_hash,
+            **{f"{arm}, seed {seed}": sha256_file(self._run.train(arm, seed) / WEIGHTS) for arm, seed in trainings},
+        }
+
+    def _arms(self) -> list[Arm]:
+        from planner_eval.baselines import BASELINES
+        from planner_eval.evaluate import Arm
+        from planner_eval.planner import CameraPlanner
+
+        floors = [Arm(name, "floor: sees no picture", (planner(),)) for name, planner in BASELINES.items()]
+        settings, trained = self._run.settings, []
+        for name, arm in settings.arms.items():
+            planners = tuple(CameraPlanner.from_pretrained(self._run.train(name, seed)) for seed in settings.seeds)
+            trained.append(Arm(name, arm.description, planners, settings.seeds))
+        return floors + trained
+
+    def _samples(self, kind: str) -> tuple[Iterable[PlannerSample | SampleFailure], str, int | None]:
+        """Samples of the evaluation data, what they are, and how many where that is known."""
+        from phipd_sim2real.waymo import e2e_samples
+        from planner_eval.samples import count_frames
+
+        if kind == "records":
+            records = self.records()
+            return e2e_samples(records, self._cameras), f"WOD-E2E records {Path(records).name}", None
+        log = self._run.log(self._data.log)
+        return self._log_samples(log), f"drive log {self._data.log}", count_frames(log)
+
+    def _log_samples(self, log: DriveLog) -> Iterable[PlannerSample | SampleFailure]:
+        from planner_eval.samples import samples_from_log
+
+        return samples_from_log(log, self._cameras)
+
+
+def _require_agreement(from_log: EvaluationResult, from_records: EvaluationResult) -> None:
+    """The records must give the log's scores: nothing was lost on the way into Waymo's format and back."""
+    for log_arm, records_arm in zip(from_log.arms, from_records.arms, strict=True):
+        for metric, score in log_arm.scores.items():
+            other = records_arm.scores[metric]
+            if score.mean is not None and abs(score.mean - other.mean) > AGREE_WITHIN:
+                raise StageError(
+                    f"{metric} of {log_arm.name} is {score.mean:.6f} from the log and {other.mean:.6f} from its "
+                    f"records; they must agree to {AGREE_WITHIN}. Remove the run's records and evaluation "
+                    "folders and run again."
+                )
