@@ -28,14 +28,15 @@ class PlannerSettings(Settings):
     vision: bool = True
     """False makes the blind floor: the same network without pictures, which knows past and intent only."""
 
-    image_width: int = Field(default=160, ge=32)
-    """Width to which pictures are resized before the backbone, px."""
+    image_width: int = Field(default=192, ge=32)
+    """Width to which the seen rows are resized before the backbone, px."""
 
-    image_height: int = Field(default=96, ge=32)
-    """Height to which pictures are resized before the backbone, px."""
+    image_height: int = Field(default=80, ge=32)
+    """Height to which the seen rows are resized before the backbone, px."""
 
-    crop: tuple[float, float] = (0.0, 1.0)
-    """First and last row that the planner sees, as shares of the picture's height; the sky tells little."""
+    crop: tuple[float, float] = (0.375, 1.0)
+    """First and last row that the planner sees, as shares of the picture's height. The default leaves out the
+    sky of a camera whose horizon is in the middle, which frees pixels for the road."""
 
     backbone: dict[str, Any] = Field(default_factory=_small_resnet)
     """Configuration of a `transformers` backbone: `model_type` and the arguments of its config class."""
