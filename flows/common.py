@@ -52,11 +52,9 @@ def open_run(config: Path, out: Path | None, overrides: Sequence[str] | None) ->
     """The run of a configuration, with progress in the flow run's log.
 
     Raises:
-        UsageError: the configuration is not valid, or something that it names is not there.
+        UsageError: the configuration is not valid.
     """
-    run = Run(load_run_settings(config, overrides or ()), out, log_progress())
-    run.check()
-    return run
+    return Run(load_run_settings(config, overrides or ()), out, log_progress())
 
 
 def log_progress(every: int = 10) -> ProgressCallback:

@@ -11,7 +11,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.capture import capture
-from flows.common import run_from_command_line
+from flows.common import open_run, run_from_command_line
 from flows.enhance import enhance
 from flows.evaluate import evaluate
 from flows.report import report
@@ -21,6 +21,7 @@ from flows.train_planner import train_planner
 @flow(name="nightly", log_prints=True)
 def nightly(config: Path, out: Path | None = None, overrides: list[str] | None = None) -> str:
     """Runs every stage of a configuration and returns the report's path."""
+    open_run(config, out, overrides).check()
     capture(config, out, overrides)
     enhance(config, out, overrides)
     train_planner(config, out, overrides)

@@ -159,13 +159,8 @@ def _run_stage(
     from phipd_sim2real.run_settings import load_run_settings
 
     settings = load_run_settings(config, overrides or ())
-    result = _with_progress(lambda progress: _checked(Run(settings, out, progress), stage))
+    result = _with_progress(lambda progress: stage(Run(settings, out, progress)))
     _emit(result, result.pop("text", ""), as_json)
-
-
-def _checked(run: Run, stage: Callable[[Run], dict[str, Any]]) -> dict[str, Any]:
-    run.check()
-    return stage(run)
 
 
 def _with_progress(work: Callable[[Any], Any]) -> Any:

@@ -42,18 +42,27 @@ class Run:
         self._stop = threading.Event()
         self.timings = Timings(self.folder / "timings.json")
 
-    def check(self) -> None:
-        """Refuses what cannot work before anything is done.
+    def check_captures(self) -> None:
+        """Refuses captures that cannot work.
 
         Raises:
-            UsageError: no server, an unknown map or model, unreadable records, or folders made with other settings.
+            UsageError: no server, another version, an unknown map, or folders made with other settings.
         """
         from phipd_sim2real.capture import check_capture
-        from phipd_sim2real.diffusion.models import model_folder
-        from phipd_sim2real.waymo import e2e_samples
 
         for name, capture in self.settings.capture.items():
             check_capture(capture, self.folder / "logs" / name)
+
+    def check(self) -> None:
+        """Refuses a run that cannot work, before anything is done.
+
+        Raises:
+            UsageError: as `check_captures`; an unknown model, or records that cannot be read.
+        """
+        from phipd_sim2real.diffusion.models import model_folder
+        from phipd_sim2real.waymo import e2e_samples
+
+        self.check_captures()
         for arm in self.settings.arms.values():
             if arm.enhance is not None:
                 model_folder(arm.enhance.model)
@@ -73,6 +82,7 @@ class Run:
 
     def capture_all(self) -> dict[str, Any]:
         """Captures every log of the run, side by side."""
+        self.check_captures()
         from phipd_sim2real.capture.supervisor import Stopped
 
         with ThreadPoolExecutor(max_workers=max(1, len(self.settings.capture))) as pool:
@@ -122,6 +132,7 @@ class Run:
     def train_all(self) -> dict[str, Any]:
         """Trains the planners of every arm and seed."""
         self.settings.require_arms()
+        self.check()
         planners = {arm: [str(self.train(arm, seed)) for seed in self.settings.seeds] for arm in self.settings.arms}
         return {
             "planners": planners,
@@ -153,6 +164,7 @@ class Run:
 
     def everything(self) -> dict[str, Any]:
         """Capture, enhance, train, evaluate, report."""
+        self.check()
         self.capture_all()
         self.train_all()
         evaluated, reported = self.evaluate(), self.report()
@@ -161,6 +173,7 @@ class Run:
 
     def _evaluation(self) -> RunEvaluation:
         self.settings.require_arms()
+        self.check()
         return RunEvaluation(self)
 
     def _write_report(
