@@ -44,14 +44,14 @@ class PlannerSettings(Settings):
     backbone_weights: str | None = None
     """Local folder or hub id whose pretrained backbone (and configuration) replaces `backbone`."""
 
+    cell_width: int = Field(default=24, ge=1)
+    """Numbers kept of each cell of the backbone's map, after its viewing ray was mixed in."""
+
     width: int = Field(default=96, ge=8)
-    """Width of the tokens."""
+    """Width of the tokens of a cell, the past and the intent."""
 
-    layers: int = Field(default=2, ge=1)
-    """Decoder layers in which waypoints look at the picture."""
-
-    heads: int = Field(default=4, ge=1)
-    """Attention heads; must divide `width`."""
+    hidden: int = Field(default=256, ge=8)
+    """Width of the two layers that turn all of it into waypoints."""
 
     proposals: int = Field(default=1, ge=1)
     """Trajectories per sample (K)."""

@@ -35,9 +35,9 @@ TINY = PlannerSettings(
         "depths": [1, 1],
         "layer_type": "basic",
     },
+    cell_width=8,
     width=32,
-    layers=1,
-    heads=2,
+    hidden=64,
 )
 
 

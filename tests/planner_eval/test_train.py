@@ -103,7 +103,7 @@ def test_hidden_past_changes_nothing_but_speed_does(dusk_samples):
 
 def test_other_backbones_are_a_setting(dusk_samples):
     convnext = {"model_type": "convnext", "hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2}
-    planner = CameraPlanner(PlannerSettings(image_width=64, image_height=32, backbone=convnext, width=16, layers=1))
+    planner = CameraPlanner(PlannerSettings(image_width=64, image_height=32, backbone=convnext, width=16))
     assert planner.plan(dusk_samples[:1]).trajectories.shape == (1, 1, 20, 2)
 
 
