@@ -30,7 +30,7 @@ BORDER = 8
 """Pixels reflected around a frame: the network's own zero padding leaves its outermost cells noisier by a third."""
 
 DEFAULT_CUTOFF = 0.2
-DEFAULT_STEPS = 6
+DEFAULT_STEPS = 4
 
 
 class Enhancer:

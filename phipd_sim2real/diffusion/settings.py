@@ -106,7 +106,7 @@ class EnhanceSettings(Settings):
     strength: Annotated[float, Field(gt=0, le=1)] = 1.0
     """1 starts from structured noise alone; less starts from the source with that share of noise."""
 
-    steps: Positive = 6
+    steps: Positive = 4
     """Denoising steps."""
 
     seed: Annotated[int, Field(ge=0)] = 0
