@@ -81,7 +81,7 @@ def evaluate(
             for kept, planner in zip(plans[arm.name], arm.planners, strict=True):
                 kept.extend(_planned(planner, usable))
         if progress is not None:
-            progress(f"evaluate on {dataset}", len(frames.keys), total or len(frames.keys))
+            progress(f"evaluate on {dataset}", len(frames.keys), total or 0)
     truth = frames.truth()
     _require_few_failures(truth, settings)
     scored = [_scored(arm, plans[arm.name], truth, frames) for arm in arms]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ MARKER = "training.json"
 CHECKPOINT = "checkpoint.safetensors"
 WARM_UP_SHARE = 0.05
 GRADIENT_NORM = 1.0
+_WEIGHTS_LOCK = threading.Lock()
+"""Initial weights come from torch's global generator, which arms trained side by side in threads would share."""
+
 HUBER_DELTA = 0.3
 """Where the loss turns from quadratic to linear, in units of the training set's spread."""
 
@@ -201,7 +205,7 @@ def _learning_rate(settings: TrainSettings, step: int) -> float:
 
 
 def _new_planner(settings: TrainSettings, arrays: SampleArrays) -> CameraPlanner:
-    with torch.random.fork_rng(devices=[]):
+    with _WEIGHTS_LOCK, torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         planner = CameraPlanner(settings.planner, history=settings.history_dropout < 1)
     spread = residual_spread(arrays.past, arrays.future, arrays.future_valid)
@@ -252,6 +256,7 @@ def _hash(log: DriveLog, settings: TrainSettings) -> str:
 
 
 def _finished(out: Path, config_hash: str) -> TrainSummary:
+    (out / CHECKPOINT).unlink(missing_ok=True)
     summary = TrainSummary(**json.loads((out / MARKER).read_text()))
     if summary.config_hash != config_hash:
         raise UsageError(f"{out} holds a planner trained with other settings or on another log; give another folder.")

@@ -1,5 +1,6 @@
 """Training: learns to see, resumes to the same bytes, refuses another run's folder."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -44,6 +45,15 @@ def test_a_finished_training_is_kept_and_not_taken_for_another(day_log, dusk_log
     assert train_planner(day_log, tiny_settings, tmp_path) == first
     with pytest.raises(UsageError, match="other settings or on another log"):
         train_planner(dusk_log, tiny_settings, tmp_path)
+
+
+def test_arms_trained_side_by_side_get_the_bytes_they_get_alone(day_log, tiny_settings, tmp_path):
+    settings = tiny_settings.model_copy(update={"steps": 2})
+    alone = train_planner(day_log, settings, tmp_path / "alone").weights_sha256
+    with ThreadPoolExecutor(2) as pool:
+        folders = [tmp_path / "left", tmp_path / "right"]
+        together = list(pool.map(lambda out: train_planner(day_log, settings, out).weights_sha256, folders))
+    assert together == [alone, alone]
 
 
 def test_another_seed_gives_other_weights(day_log, tiny_settings, tmp_path):
