@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 ProgressCallback = Callable[[str, int, int], None]
-"""Called as progress(label, done, total) by everything that takes long."""
+"""Called as progress(label, done, total) by everything that takes long; total is 0 where it is not known."""
 
 LINE_EVERY_SECONDS = 5.0
 
@@ -31,7 +31,7 @@ class ProgressDisplay:
             console=self._console,
         )
         self._tasks: dict[str, TaskID] = {}
-        self._last_line: dict[str, float] = {}
+        self._last_line: dict[str, tuple[float, int]] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -54,12 +54,13 @@ class ProgressDisplay:
 
     def _advance_bar(self, label: str, done: int, total: int) -> None:
         if label not in self._tasks:
-            self._tasks[label] = self._bars.add_task(label, total=total)
-        self._bars.update(self._tasks[label], completed=done, total=total)
+            self._tasks[label] = self._bars.add_task(label, total=total or None)
+        self._bars.update(self._tasks[label], completed=done, total=total or None)
 
     def _write_line(self, label: str, done: int, total: int) -> None:
         now = time.monotonic()
-        if done < total and now - self._last_line.get(label, -LINE_EVERY_SECONDS) < LINE_EVERY_SECONDS:
+        last, shown = self._last_line.get(label, (-LINE_EVERY_SECONDS, -1))
+        if done == shown or (done != total and now - last < LINE_EVERY_SECONDS):
             return
-        self._last_line[label] = now
-        print(f"{label}: {done}/{total}", file=sys.stderr, flush=True)
+        self._last_line[label] = (now, done)
+        print(f"{label}: {done}/{total}" if total else f"{label}: {done}", file=sys.stderr, flush=True)

@@ -12,8 +12,10 @@ timings.json         seconds and peak memory per stage, summed over interruption
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,7 @@ from phipd_sim2real.settings import settings_hash
 from phipd_sim2real.timings import Timings
 
 if TYPE_CHECKING:
+    from planner_eval.config import TrainSettings
     from planner_eval.result import EvaluationResult
 
 REPORT_INPUTS = "inputs.json"
@@ -123,21 +126,49 @@ class Run:
         """Trains one planner and returns its folder."""
         from planner_eval.train import train_planner
 
-        out = self.folder / "planners" / arm / f"seed-{seed}"
-        log = self.pictures(arm)
-        with self.timings.stage(f"train {arm}"):
-            train_planner(log, self.settings.train.model_copy(update={"seed": seed}), out, self.progress)
-        return out
+        train_planner(self.pictures(arm), self._recipe(seed), self._planner(arm, seed), self.progress)
+        return self._planner(arm, seed)
 
     def train_all(self) -> dict[str, Any]:
         """Trains the planners of every arm and seed."""
         self.settings.require_arms()
         self.check()
+        for arm in self.settings.arms:
+            self.pictures(arm)
+        with self.timings.stage("train planners"):
+            self._train_side_by_side()
         planners = {arm: [str(self.train(arm, seed)) for seed in self.settings.seeds] for arm in self.settings.arms}
         return {
             "planners": planners,
             "text": "\n".join(folder for folders in planners.values() for folder in folders),
         }
+
+    def _train_side_by_side(self) -> None:
+        """Trains what is missing in as many processes as there are cores for; leaves it to others on an accelerator."""
+        import torch
+
+        from planner_eval.train import MARKER
+
+        trainings = [(arm, seed) for arm in self.settings.arms for seed in self.settings.seeds]
+        missing = [training for training in trainings if not (self._planner(*training) / MARKER).is_file()]
+        at_once = min(len(missing), os.cpu_count() // self.settings.train.threads)
+        if torch.cuda.is_available() or at_once < 2:
+            return
+        with ProcessPoolExecutor(at_once, multiprocessing.get_context("spawn")) as pool:
+            futures = [
+                pool.submit(_train_alone, self.pictures(arm).root, self._recipe(seed), self._planner(arm, seed))
+                for arm, seed in missing
+            ]
+            for done, future in enumerate(as_completed(futures)):
+                self.progress("planners trained", done, len(futures))
+                future.result()
+        self.progress("planners trained", len(futures), len(futures))
+
+    def _planner(self, arm: str, seed: int) -> Path:
+        return self.folder / "planners" / arm / f"seed-{seed}"
+
+    def _recipe(self, seed: int) -> TrainSettings:
+        return self.settings.train.model_copy(update={"seed": seed})
 
     # Evaluation
 
@@ -185,3 +216,10 @@ class Run:
         source, enhanced = self.log(self.settings.arms[treated].log), self.pictures(treated)
         content = report_content(self.settings, treated, source, enhanced, evaluation.log())
         write_report(results[0], content, evaluation.frames, out, others=results[1:])
+
+
+def _train_alone(log: Path, settings: TrainSettings, out: Path) -> None:
+    """One training in a process of its own."""
+    from planner_eval.train import train_planner
+
+    train_planner(DriveLog(log), settings, out)
