@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from phipd_sim2real.diffusion.batch import enhance_path
-    from phipd_sim2real.diffusion.enhancer import Enhancer, frame_seed
+    from phipd_sim2real.diffusion.enhancer import Enhancer
     from phipd_sim2real.diffusion.folders import enhance_folder
+    from phipd_sim2real.diffusion.frames import frame_seed
     from phipd_sim2real.diffusion.logs import enhance_log
     from phipd_sim2real.diffusion.pipeline import PhasePipeline
     from phipd_sim2real.diffusion.settings import EnhanceSettings, FitSettings
@@ -39,7 +40,7 @@ _HOMES = {
     "enhance_log": "logs",
     "enhance_path": "batch",
     "enhance_video": "video",
-    "frame_seed": "enhancer",
+    "frame_seed": "frames",
 }
 
 

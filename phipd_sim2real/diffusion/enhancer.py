@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,16 +11,13 @@ import torch.nn.functional as F
 from diffusers.utils.logging import disable_progress_bar
 from torch import Tensor
 
+from phipd_sim2real.diffusion.frames import SMALLEST_SIDE
 from phipd_sim2real.diffusion.models import model_folder
 from phipd_sim2real.diffusion.pipeline import PhasePipeline
 from phipd_sim2real.diffusion.precision import autocast
 from phipd_sim2real.diffusion.settings import Precision
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.phase import Cutoff
-
-SMALLEST_SIDE = 32
-BATCH = 16
-"""Frames that logs, folders and videos hold in memory at a time."""
 
 GROUP = {"cpu": 4}
 """Frames per forward pass, always: kernels, and with them rounding, may differ between batch sizes."""
@@ -79,7 +75,7 @@ class Enhancer:
 
         Args:
             images: (N, H, W, 3) uint8 RGB, sides of at least 32 pixels.
-            seeds: one per image, 0 to 2^63 - 1; see `frame_seed`.
+            seeds: one per image, 0 to 2^63 - 1; see `frames.frame_seed`.
             cutoff: up to which frequency the source's phase is kept: cycles per pixel, a `Cutoff`, or None
                 for all.
             strength: in (0, 1]; 1 starts from structured noise alone, less is structured SDEdit.
@@ -118,12 +114,6 @@ class Enhancer:
         right, bottom = (BORDER + -(size + 2 * BORDER) % block for size in (width, height))
         levels = images.to(self.pipeline.device).permute(0, 3, 1, 2).float() / 127.5 - 1
         return F.pad(levels, (BORDER, right, BORDER, bottom), mode="reflect")
-
-
-def frame_seed(seed: int, *key: str | int) -> int:
-    """Seed of one frame, from the run's seed and what names the frame, 0 to 2^63 - 1."""
-    digest = hashlib.sha256("/".join(map(str, (seed, *key))).encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
 
 
 def _check(images: np.ndarray, seeds: Sequence[int], strength: float, steps: int) -> None:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from phipd_sim2real.diffusion.enhancer import BATCH, SMALLEST_SIDE, Enhancer, frame_seed
+from phipd_sim2real.diffusion.frames import BATCH, SMALLEST_SIDE, frame_seed
 from phipd_sim2real.diffusion.images import image_files
 from phipd_sim2real.diffusion.settings import EnhanceSettings
 from phipd_sim2real.diffusion.summary import EnhanceSummary, enhanced_provenance
@@ -50,6 +50,8 @@ def enhance_folder(
     names = {path: path.relative_to(source).as_posix() for path in files}
     missing = [path for path in files if not (out / names[path]).exists()]
     if missing:
+        from phipd_sim2real.diffusion.enhancer import Enhancer  # torch, where there is work
+
         enhancer = Enhancer.from_pretrained(settings.model, precision=settings.precision)
     done = len(files) - len(missing)
     for batch in _batches(missing, sizes):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from phipd_sim2real.diffusion.enhancer import BATCH, Enhancer, frame_seed
+from phipd_sim2real.diffusion.frames import BATCH, frame_seed
 from phipd_sim2real.diffusion.settings import EnhanceSettings
 from phipd_sim2real.diffusion.summary import EnhanceSummary, enhanced_provenance
 from phipd_sim2real.drivelog import (
@@ -23,6 +23,9 @@ from phipd_sim2real.drivelog import (
     write_provenance,
 )
 from phipd_sim2real.errors import UsageError
+
+if TYPE_CHECKING:
+    from phipd_sim2real.diffusion.enhancer import Enhancer
 
 IMAGES = "camera_image"
 IMAGE = column(IMAGES, "image")
@@ -54,6 +57,8 @@ def enhance_log(
     frames = _Counter("enhance", sum(counts.values()), progress, sum(counts[segment] for segment in done))
     missing = [segment for segment in log.segments if segment not in done]
     if missing:
+        from phipd_sim2real.diffusion.enhancer import Enhancer  # torch, where there is work
+
         enhancer = Enhancer.from_pretrained(settings.model, precision=settings.precision)
         for segment in missing:
             _enhance_segment(log, segment, out, provenance.config_hash, enhancer, settings, frames)

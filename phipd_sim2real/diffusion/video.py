@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from phipd_sim2real.diffusion.enhancer import BATCH, SMALLEST_SIDE, Enhancer, frame_seed
+from phipd_sim2real.diffusion.frames import BATCH, SMALLEST_SIDE, frame_seed
 from phipd_sim2real.diffusion.settings import EnhanceSettings
 from phipd_sim2real.diffusion.summary import EnhanceSummary, enhanced_provenance
 from phipd_sim2real.errors import UsageError
@@ -37,6 +37,8 @@ def enhance_video(
     frames, rate, size = _probe(source)
     if _begin(source, out, settings):
         return EnhanceSummary(kind="video", frames=frames, enhanced=0)
+    from phipd_sim2real.diffusion.enhancer import Enhancer  # torch, where there is work
+
     enhancer = Enhancer.from_pretrained(settings.model, precision=settings.precision)
     done = 0
     with atomic_path(out) as temporary:
