@@ -126,7 +126,7 @@ class Run:
         """Trains one planner and returns its folder."""
         from planner_eval.train import train_planner
 
-        train_planner(self.pictures(arm), self._recipe(seed), self._planner(arm, seed), self.progress)
+        train_planner(self.pictures(arm), self._recipe(arm, seed), self._planner(arm, seed), self.progress)
         return self._planner(arm, seed)
 
     def train_all(self) -> dict[str, Any]:
@@ -156,7 +156,7 @@ class Run:
             return
         with ProcessPoolExecutor(at_once, multiprocessing.get_context("spawn")) as pool:
             futures = [
-                pool.submit(_train_alone, self.pictures(arm).root, self._recipe(seed), self._planner(arm, seed))
+                pool.submit(_train_alone, self.pictures(arm).root, self._recipe(arm, seed), self._planner(arm, seed))
                 for arm, seed in missing
             ]
             for done, future in enumerate(as_completed(futures)):
@@ -167,8 +167,8 @@ class Run:
     def _planner(self, arm: str, seed: int) -> Path:
         return self.folder / "planners" / arm / f"seed-{seed}"
 
-    def _recipe(self, seed: int) -> TrainSettings:
-        return self.settings.train.model_copy(update={"seed": seed})
+    def _recipe(self, arm: str, seed: int) -> TrainSettings:
+        return self.settings.arms[arm].recipe(self.settings.train, seed)
 
     # Evaluation
 

@@ -24,9 +24,22 @@ class ArmSettings(Settings):
     enhance: EnhanceSettings | None = None
     """How its pictures are enhanced; without it they are taken as captured."""
 
+    vision: bool = True
+    """False trains a planner that sees its past path and no picture: the floor that pictures have to beat."""
+
+    def recipe(self, train: TrainSettings, seed: int) -> TrainSettings:
+        """The run's recipe for this arm and one seed."""
+        recipe = train.model_copy(update={"seed": seed})
+        if self.vision:
+            return recipe
+        blind = train.planner.model_copy(update={"vision": False})
+        return recipe.model_copy(update={"planner": blind, "history_dropout": 0.0})
+
     @property
     def description(self) -> str:
         """One line for tables."""
+        if not self.vision:
+            return f"floor: trained on the past paths of the {self.log} log, sees no picture"
         if self.enhance is None:
             return f"trained on the {self.log} log as captured"
         model = Path(self.enhance.model).name

@@ -49,7 +49,7 @@ def test_unknown_option_is_a_usage_error():
         ("evaluation.log=source", "on which an arm is trained"),
         ("arms.phi-pd.log=nowhere", "the logs of this run are source, target"),
         ("arms.phi-pd.enhance.cutoff=-1", "arms.phi-pd.enhance.cutoff"),
-        ("evaluate.baseline=none", "the arms are source, phi-pd"),
+        ("evaluate.baseline=none", "the arms are ego-only, source, phi-pd"),
         ("capture.source.maps=[Atlantis]", "Atlantis"),
         ("capture.target.endpoint=localhost:1", "localhost:1"),
     ],

@@ -40,7 +40,7 @@ def test_the_report_holds_arms_intervals_and_provenance(finished):
     _, folder, result = finished
     report = json.loads((folder / "report" / "report.json").read_text())
     names = [arm["name"] for arm in result["scores"]["arms"]]
-    assert names == ["stand-still", "constant-velocity", "source", "phi-pd"]
+    assert names == ["stand-still", "constant-velocity", "ego-only", "source", "phi-pd"]
     assert "success_rate" in result["text"]
     assert "carla-protocol simulator" in json.dumps(report)
     page = (folder / "report" / "report.html").read_text()

@@ -22,6 +22,7 @@ def tiny_overrides(folder: Path) -> list[str]:
         *(f"capture.{name}.{value}" for name in ("source", "target") for value in log),
         "arms.phi-pd.enhance.steps=2",
         "train.steps=4",
+        "seeds=[0]",
         "train.batch_size=4",
         "train.planner.image_width=96",
         "train.planner.image_height=64",

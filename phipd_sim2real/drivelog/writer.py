@@ -42,9 +42,7 @@ class SegmentWriter:
             UsageError: the segment is complete already; nothing is overwritten.
         """
         if (root / FOLDER / f"{segment}.json").exists():
-            raise UsageError(
-                f"{root} has a complete segment {segment!r} already; give another output folder."
-            )
+            raise UsageError(f"{root} has a complete segment {segment!r} already; give another output folder.")
         self._root = root
         self._segment = segment
         self._config_hash = config_hash
@@ -112,15 +110,11 @@ class SegmentWriter:
         unknown = set(row) - known
         missing = known - set(row) - optional_columns(component) - {SEGMENT}
         if unknown or missing:
-            raise ValueError(
-                f"A row of {component} has unknown columns {sorted(unknown)} and lacks {sorted(missing)}."
-            )
+            raise ValueError(f"A row of {component} has unknown columns {sorted(unknown)} and lacks {sorted(missing)}.")
 
     def _flush(self, component: str) -> None:
         if self._pending[component]:
-            self._writers[component].write_table(
-                pa.Table.from_pylist(self._pending[component], SCHEMAS[component])
-            )
+            self._writers[component].write_table(pa.Table.from_pylist(self._pending[component], SCHEMAS[component]))
             self._pending[component] = []
 
     def _publish(self) -> None:

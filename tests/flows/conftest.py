@@ -1,10 +1,8 @@
 """The one Prefect harness of the whole test run."""
 
-import os
-
 import pytest
 
-assert os.environ["DO_NOT_TRACK"] == "1"
+import flows  # noqa: F401  (sets Prefect's environment before prefect is imported)
 
 
 @pytest.fixture(scope="session", autouse=True)
