@@ -96,3 +96,12 @@ def test_weights_depend_on_the_seed_alone():
     first, again, other = (PhasePipeline.build(settings, 0.5, seed).unet.state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_the_shipped_model_keeps_edges_and_changes_the_look():
+    image = street(0, 144, 240)
+    enhanced = Enhancer.from_pretrained("street-small").enhance(image[None], [0])[0]
+    sky = enhanced[8:40].reshape(-1, 3).mean(0)
+    assert sky[2] - sky[0] < 25  # a grey sky, where the source's is 60 levels bluer than red
+    above, below = (enhanced[rows].mean() for rows in (slice(60, 70), slice(74, 84)))
+    assert above - below > 20  # the horizon stays where it is

@@ -16,9 +16,7 @@ def test_bins_means_the_papers_mask():
 
 
 def test_same_cycles_per_pixel_keep_the_same_share_at_every_size():
-    shares = [
-        Cutoff.isotropic(0.2).mask(height, width).mean().item() for height, width in [(144, 240), (380, 640)]
-    ]
+    shares = [Cutoff.isotropic(0.2).mask(height, width).mean().item() for height, width in [(144, 240), (380, 640)]]
     assert shares[0] == pytest.approx(shares[1], rel=0.05)
 
 

@@ -86,9 +86,7 @@ def test_half_precision_is_computed_in_float32(dtype):
     source, noise = (x.to(dtype) for x in _pair((2, 3, 17, 32)))
     result = structured_noise(source, noise)
     assert result.dtype == dtype
-    torch.testing.assert_close(
-        result, structured_noise(source.float(), noise.float()).to(dtype), rtol=0, atol=0
-    )
+    torch.testing.assert_close(result, structured_noise(source.float(), noise.float()).to(dtype), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(
