@@ -55,13 +55,17 @@ def _stand_in(logs: dict[str, DriveLog]) -> str:
     if not rendered:
         return ""
     return (
-        f"The pictures of the {' and '.join(rendered)} logs were rendered by the project's own CARLA-protocol "
+        f"The pictures of the {_listed(rendered)} logs were rendered by the project's own CARLA-protocol "
         "simulator. Its target look stands in for the real domain: nothing here was measured on CARLA's "
         "rendering or on Waymo data, and no number below says how a planner drives on either."
         if "target" in rendered
-        else f"The pictures of the {' and '.join(rendered)} logs were rendered by the project's own CARLA-protocol "
+        else f"The pictures of the {_listed(rendered)} logs were rendered by the project's own CARLA-protocol "
         "simulator, which stands in for a CARLA server."
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _not_run(settings: RunSettings, logs: dict[str, DriveLog]) -> list[str]:

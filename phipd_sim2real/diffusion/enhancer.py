@@ -66,7 +66,7 @@ class Enhancer:
         images: np.ndarray,
         seeds: Sequence[int],
         cutoff: Cutoff | float | None = DEFAULT_CUTOFF,
-        strength: float = 1.0,
+        strength: float = 0.8,
         steps: int = DEFAULT_STEPS,
     ) -> np.ndarray:
         """Enhances a batch of frames of one size.

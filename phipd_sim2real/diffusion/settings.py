@@ -103,8 +103,9 @@ class EnhanceSettings(Settings):
     cutoff: Annotated[float, Field(ge=0, le=1)] | None = 0.2
     """Cycles per pixel up to which the source's phase is kept; None (`null`) keeps all."""
 
-    strength: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """1 starts from structured noise alone; less starts from the source with that share of noise."""
+    strength: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """1 starts from structured noise alone; less starts from the source with that share of noise. At 1 a small
+    model gives wide even areas of large frames, such as the road, the colour of the sky."""
 
     steps: Positive = 4
     """Denoising steps."""
