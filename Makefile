@@ -36,7 +36,6 @@ demo: $(READY)
 	$(BIN)/phipd demo --config configs/demo.yaml
 
 test: $(READY)
-	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/python -m pytest
 
 lint: $(READY)
@@ -44,17 +43,18 @@ lint: $(READY)
 
 $(UV):
 	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or 3.12 is needed and none is on PATH; install python3.11 or give PYTHON=/path/to/python." >&2; exit 2; }
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .uv uv==$(UV_VERSION)
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .uv uv==$(UV_VERSION)
 
 $(READY): pyproject.toml constraints-3.11.txt constraints-3.12.txt | $(UV)
-	$(PIP_SOURCES_TO_UV); \
+	@echo "Setting up .venv (the first time takes some minutes)"
+	@$(PIP_SOURCES_TO_UV); \
 	[ -x $(BIN)/python ] || $(UV) venv --quiet --python "$$(command -v $(PYTHON))" .venv; \
 	version=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 	$(UV) pip install --quiet --python $(BIN)/python -e ".[$(EXTRAS)]" -c constraints-$$version.txt
 	@touch $@
 
 lock: | $(UV)
-	$(PIP_SOURCES_TO_UV); for version in 3.11 3.12; do \
+	@$(PIP_SOURCES_TO_UV); for version in 3.11 3.12; do \
 		lock=constraints-$$version.txt; \
 		$(UV) pip compile --quiet --upgrade pyproject.toml --all-extras --python-version $$version --python-platform x86_64-manylinux_2_31 \
 			--constraint <(grep '^torch==' $$lock) --no-annotate --no-header --no-emit-find-links -o $$lock.new; \

@@ -44,9 +44,7 @@ def _example_value(dtype, index):
 
 
 def _row(component, index):
-    row = {
-        field.name: _example_value(field.type, index) for field in SCHEMAS[component] if field.name != SEGMENT
-    }
+    row = {field.name: _example_value(field.type, index) for field in SCHEMAS[component] if field.name != SEGMENT}
     return row
 
 
@@ -145,9 +143,7 @@ def test_a_killed_writer_leaves_no_segment_and_the_next_one_succeeds(tmp_path):
         "for i in range(100): writer.append('ego_intent', row)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code, tmp_path], env=os.environ, cwd=Path(__file__).parents[2]
-    )
+    result = subprocess.run([sys.executable, "-c", code, tmp_path], env=os.environ, cwd=Path(__file__).parents[2])
     assert result.returncode == -signal.SIGKILL
     write_provenance(tmp_path, _provenance())
     assert DriveLog(tmp_path).segments == ()
