@@ -15,6 +15,7 @@ import json
 import multiprocessing
 import os
 import threading
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,7 +155,8 @@ class Run:
         at_once = min(len(missing), os.cpu_count() // self.settings.train.threads)
         if torch.cuda.is_available() or at_once < 2:
             return
-        with ProcessPoolExecutor(at_once, multiprocessing.get_context("spawn")) as pool:
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(at_once, spawn, _end_with_parent, (os.getpid(),)) as pool:
             futures = [
                 pool.submit(_train_alone, self.pictures(arm).root, self._recipe(arm, seed), self._planner(arm, seed))
                 for arm, seed in missing
@@ -216,6 +218,17 @@ class Run:
         source, enhanced = self.log(self.settings.arms[treated].log), self.pictures(treated)
         content = report_content(self.settings, treated, source, enhanced, evaluation.log())
         write_report(results[0], content, evaluation.frames, out, others=results[1:])
+
+
+def _end_with_parent(parent: int) -> None:
+    """Ends this process soon after its parent, which may be killed and then tells nobody."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _train_alone(log: Path, settings: TrainSettings, out: Path) -> None:
