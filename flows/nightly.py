@@ -21,7 +21,7 @@ from flows.train_planner import train_planner
 @flow(name="nightly", log_prints=True)
 def nightly(config: Path, out: Path | None = None, overrides: list[str] | None = None) -> str:
     """Runs every stage of a configuration and returns the report's path."""
-    open_run(config, out, overrides).check()
+    open_run(config, out, overrides).check_everything()
     capture(config, out, overrides)
     enhance(config, out, overrides)
     train_planner(config, out, overrides)

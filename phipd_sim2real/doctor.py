@@ -87,7 +87,7 @@ def _shipped_weights() -> Finding:
     size = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
     if size:
         return Finding("street-small", "ok", f"{size / 1e6:.1f} MB in the package")
-    mend = "phipd fit --config configs/models/street-small.yaml"
+    mend = "the two commands in configs/models/street-small.yaml"
     return Finding("street-small", "absent", "no shipped weights found", mend)
 
 
@@ -100,6 +100,10 @@ def _disk() -> Finding:
 
 def _endpoint() -> Finding:
     host, port = os.environ.get("CARLA_HOST"), os.environ.get("CARLA_PORT", "2000")
+    if not port.isdecimal():
+        return Finding(
+            "CARLA server", "absent", f"CARLA_PORT is {port!r}, which is no number", "export CARLA_PORT=2000"
+        )
     if host is None:
         return Finding(
             "CARLA server",

@@ -6,7 +6,7 @@ planners/ARM/seed-N  trained planners
 records/             the evaluation log as WOD-E2E records
 evaluation/          scores and plans, from the log and from the records
 report/              report.html, report.json
-timings.json         seconds and peak memory per stage, summed over interruptions
+timings.json         seconds per stage, summed over interruptions, and the largest process
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ import os
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phipd_sim2real.drivelog import DriveLog
+from phipd_sim2real.errors import StageError, UsageError
 from phipd_sim2real.files import write_json
 from phipd_sim2real.progress import ProgressCallback
 from phipd_sim2real.run_evaluation import RunEvaluation
@@ -65,13 +67,37 @@ class Run:
         """
         from phipd_sim2real.diffusion.models import model_folder
         from phipd_sim2real.waymo import e2e_samples
+        from phipd_sim2real.waymo.protos import e2e_protos
 
         self.check_captures()
+        for log in self.settings.logs:
+            self.log(log)
+        self._check_cameras()
         for arm in self.settings.arms.values():
             if arm.enhance is not None:
                 model_folder(arm.enhance.model)
-        if self.settings.evaluation is not None and self.settings.evaluation.records is not None:
-            e2e_samples(self.settings.evaluation.records)
+        if self.settings.evaluation is not None:
+            e2e_protos()
+            if self.settings.evaluation.records is not None:
+                e2e_samples(self.settings.evaluation.records)
+
+    def check_everything(self) -> None:
+        """As `check`, and refuses a run that has no arm to report on."""
+        self.settings.require_arms()
+        self.settings.treated_arm()
+        self.check()
+
+    def _check_cameras(self) -> None:
+        """The planner's cameras must be on every rig that pictures are captured with."""
+        from phipd_sim2real.capture.rig import load_rig
+
+        for name, capture in self.settings.capture.items() if self.settings.arms else ():
+            cameras = {camera.camera for camera in load_rig(capture.rig).cameras}
+            if absent := set(self.settings.train.planner.cameras) - cameras:
+                raise UsageError(
+                    f"train.planner.cameras wants cameras {sorted(absent)}, which {capture.rig} of capture.{name} "
+                    f"lacks; it has {sorted(cameras)}."
+                )
 
     # Logs
 
@@ -104,9 +130,12 @@ class Run:
 
     def log(self, name: str) -> DriveLog:
         """A log by name: given ready-made, or captured."""
-        if name in self.settings.logs:
-            return DriveLog(self.settings.logs[name])
-        return self.capture(name)
+        if name not in self.settings.logs:
+            return self.capture(name)
+        log = DriveLog(self.settings.logs[name])
+        if log.missing_segments:
+            raise UsageError(f"{log.root} lacks {len(log.missing_segments)} of its segments; finish its capture first.")
+        return log
 
     def pictures(self, arm: str) -> DriveLog:
         """The log that an arm is trained on, enhanced if the arm says so."""
@@ -161,10 +190,16 @@ class Run:
                 pool.submit(_train_alone, self.pictures(arm).root, self._recipe(arm, seed), self._planner(arm, seed))
                 for arm, seed in missing
             ]
-            for done, future in enumerate(as_completed(futures)):
-                self.progress("planners trained", done, len(futures))
-                future.result()
-        self.progress("planners trained", len(futures), len(futures))
+            self.progress("planners trained", 0, len(futures))
+            try:
+                for done, future in enumerate(as_completed(futures), start=1):
+                    future.result()
+                    self.progress("planners trained", done, len(futures))
+            except BrokenProcessPool as error:
+                raise StageError(
+                    "A training was ended from outside, perhaps for want of memory; what is finished is kept. "
+                    "Run again, with train.threads set to the number of cores to train one planner at a time."
+                ) from error
 
     def _planner(self, arm: str, seed: int) -> Path:
         return self.folder / "planners" / arm / f"seed-{seed}"
@@ -197,7 +232,7 @@ class Run:
 
     def everything(self) -> dict[str, Any]:
         """Capture, enhance, train, evaluate, report."""
-        self.check()
+        self.check_everything()
         self.capture_all()
         self.train_all()
         evaluated, reported = self.evaluate(), self.report()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -67,7 +68,7 @@ class RunEvaluation:
             return self._data.records
         from phipd_sim2real.waymo import PlannerSample, drivelog_jpegs, write_e2e
 
-        path = self._run.folder / "records" / f"{self._data.log}.tfrecord"
+        path = self._run.folder / "records" / _log_identity(log)[:12] / f"{self._data.log}.tfrecord"
         if not path.exists():
             with self._run.timings.stage("write records"):
                 frames = self._log_samples(log)
@@ -103,9 +104,16 @@ class RunEvaluation:
         trainings = [(arm, seed) for arm in settings.arms for seed in settings.seeds]
         return {
             "evaluate": settings_hash(settings.evaluate),
-            "data": self._data.records if log is None else log.provenance.config_hash,
+            "data": self._records_identity() if log is None else _log_identity(log),
             **{f"{arm}, seed {seed}": sha256_file(self._run.train(arm, seed) / WEIGHTS) for arm, seed in trainings},
         }
+
+    def _records_identity(self) -> str:
+        """Names, sizes and times of the files, which are too large to be read for it."""
+        from phipd_sim2real.waymo.protos import record_files
+
+        files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in record_files(self._data.records)]
+        return hashlib.sha256(json.dumps(sorted(files)).encode()).hexdigest()
 
     def _arms(self) -> list[Arm]:
         from planner_eval.baselines import BASELINES
@@ -136,14 +144,21 @@ class RunEvaluation:
         return samples_from_log(log, self._cameras)
 
 
+def _log_identity(log: DriveLog) -> str:
+    """SHA-256 over the tables of all segments."""
+    tables = {segment: log.completion(segment).sha256 for segment in log.segments}
+    return hashlib.sha256(json.dumps(tables, sort_keys=True).encode()).hexdigest()
+
+
 def _require_agreement(from_log: EvaluationResult, from_records: EvaluationResult) -> None:
     """The records must give the log's scores: nothing was lost on the way into Waymo's format and back."""
     for log_arm, records_arm in zip(from_log.arms, from_records.arms, strict=True):
         for metric, score in log_arm.scores.items():
             other = records_arm.scores[metric]
-            if score.mean is not None and abs(score.mean - other.mean) > AGREE_WITHIN:
+            same_frames = (score.valid, score.segments) == (other.valid, other.segments)
+            if not same_frames or (score.valid and abs(score.mean - other.mean) > AGREE_WITHIN):
                 raise StageError(
-                    f"{metric} of {log_arm.name} is {score.mean:.6f} from the log and {other.mean:.6f} from its "
-                    f"records; they must agree to {AGREE_WITHIN}. Remove the run's records and evaluation "
-                    "folders and run again."
+                    f"{metric} of {log_arm.name} is {score.mean} over {score.valid} frames from the log and "
+                    f"{other.mean} over {other.valid} from its records; they must agree to {AGREE_WITHIN}. "
+                    "Remove the run's records and evaluation folders and run again."
                 )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from phipd_sim2real.capture.settings import CaptureSettings
+from phipd_sim2real.capture.settings import EMBEDDED, CaptureSettings
 from phipd_sim2real.diffusion.settings import EnhanceSettings
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.settings import Settings, load_settings
+from planner_eval.baselines import BASELINES
 from planner_eval.config import EvaluateSettings, TrainSettings
 
 
@@ -80,8 +81,8 @@ class RunSettings(Settings):
     train: TrainSettings = TrainSettings()
     """Planner and recipe, the same for every arm."""
 
-    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
-    """Training seeds of every arm."""
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0,), min_length=1)
+    """Training seeds of every arm, each once."""
 
     evaluation: EvaluationData | None = None
     """What the planners are evaluated on; needed where there are arms."""
@@ -110,10 +111,7 @@ class RunSettings(Settings):
         enhanced = [name for name, arm in self.arms.items() if arm.enhance is not None]
         if self.treated is None and not enhanced:
             raise UsageError("No arm is enhanced; a report needs one to set against the baseline (arms.NAME.enhance).")
-        treated = self.treated or enhanced[0]
-        if treated not in self.arms:
-            raise UsageError(f"treated is {treated!r}; the arms are {', '.join(self.arms)}.")
-        return treated
+        return self.treated or enhanced[0]
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
@@ -121,8 +119,24 @@ class RunSettings(Settings):
         for name, arm in self.arms.items():
             if arm.log not in known.split(", "):
                 raise ValueError(f"arms.{name}.log is {arm.log!r}; the logs of this run are {known}")
+        if reserved := set(self.arms) & set(BASELINES):
+            raise ValueError(
+                f"arms.{min(reserved)} has the name of a baseline, which is always scored; name it otherwise"
+            )
+        arms = ", ".join(self.arms)
         if self.arms and self.evaluate.baseline not in self.arms:
-            raise ValueError(f"evaluate.baseline is {self.evaluate.baseline!r}; the arms are {', '.join(self.arms)}")
+            raise ValueError(f"evaluate.baseline is {self.evaluate.baseline!r}; the arms are {arms}")
+        if self.treated is not None and (self.treated not in self.arms or self.treated == self.evaluate.baseline):
+            raise ValueError(f"treated is {self.treated!r}; the arms are {arms}, and the baseline is none to compare")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds are {list(self.seeds)}; each may stand there once")
+        return self
+
+    @model_validator(mode="after")
+    def _serves_one_capture_each(self) -> Self:
+        servers = [capture.endpoint for capture in self.capture.values() if capture.endpoint != EMBEDDED]
+        if len(set(servers)) < len(servers):
+            raise ValueError(f"captures run side by side and {servers} serve several; give each a server of its own")
         return self
 
     @model_validator(mode="after")

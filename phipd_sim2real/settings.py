@@ -57,7 +57,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise UsageError(f"There is no config file {path}; give an existing YAML file with --config.")
     try:
         values = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(values, dict):
         raise UsageError(f"{path} holds a {type(values).__name__} at the top; a config is a mapping of sections.")
@@ -73,7 +73,10 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
         values = values.setdefault(section, {})
         if not isinstance(values, dict):
             raise UsageError(f"The override {override!r} goes through {section!r}, which is a value, not a section.")
-    values[key] = yaml.safe_load(text)
+    try:
+        values[key] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"The value of the override {override!r} is not valid YAML: {error}") from error
 
 
 def _explain(error: ValidationError, model: type[BaseModel]) -> str:
@@ -85,7 +88,8 @@ def _explain(error: ValidationError, model: type[BaseModel]) -> str:
             allowed = ", ".join(sorted(_section(model, problem["loc"][:-1]).model_fields))
             sentences.append(f"unknown key {where!r} (allowed here: {allowed})")
         else:
-            sentences.append(f"{where or 'config'}: {problem['msg']} (given {problem['input']!r})")
+            given = "" if isinstance(problem["input"], dict) else f" (given {problem['input']!r})"
+            sentences.append(f"{where or 'config'}: {problem['msg'].removeprefix('Value error, ')}{given}")
     return "; ".join(sentences) + "."
 
 

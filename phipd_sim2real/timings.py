@@ -1,4 +1,4 @@
-"""Seconds and peak memory per stage, beside the results: nothing that is reproducible depends on them."""
+"""Seconds per stage and the memory of the largest process, beside the results: no result depends on them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from pathlib import Path
 
 from phipd_sim2real.files import write_json
 
+NOTHING_DONE_S = 1.0
+"""A stage that finds everything complete takes less, and leaves no trace."""
+
 
 class Timings:
-    """A JSON file of stage → seconds and peak memory, summed over interruptions; may be used by several threads."""
+    """A JSON file of stage → seconds, summed over interruptions, and memory; may be used by several threads."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -22,18 +25,27 @@ class Timings:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Adds the seconds of the block to those of the stage. A block that fails adds nothing."""
+        """Adds the seconds of the block to those of the stage, also where it fails or is interrupted."""
         start = time.monotonic()
-        yield
+        try:
+            yield
+        finally:
+            self._add(name, time.monotonic() - start)
+
+    def _add(self, name: str, seconds: float) -> None:
         with self._lock:
             stages = json.loads(self._path.read_text()) if self._path.exists() else {}
-            before = stages.get(name, {"seconds": 0.0})["seconds"]
-            seconds = round(before + time.monotonic() - start, 1)
-            stages[name] = {"seconds": seconds, "peak_memory_mb": _peak_memory_mb()}
+            before = stages.get(name, {"seconds": 0.0, "largest_process_mb": 0})
+            if seconds < NOTHING_DONE_S and name in stages:
+                return
+            stages[name] = {
+                "seconds": round(before["seconds"] + seconds, 1),
+                "largest_process_mb": max(before["largest_process_mb"], _largest_process_mb()),
+            }
             write_json(self._path, stages)
 
 
-def _peak_memory_mb() -> int:
-    """Largest resident set so far of this process or of one of its finished children."""
+def _largest_process_mb() -> int:
+    """Largest resident set so far of this process or of one of its finished children, from the run's beginning."""
     usages = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return max(usages) // 1024

@@ -52,6 +52,8 @@ class WorldMode:
 
     synchronous: bool
     fixed_delta_s: float | None
+    substep_delta_s: float
+    substeps: int
 
 
 def connect(host: str, port: int, wait_s: float) -> carla.Client:
@@ -122,7 +124,12 @@ def server_info(client: carla.Client) -> ServerInfo:
 def world_mode(client: carla.Client) -> WorldMode:
     """The settings that `episode` will change, to be put back later."""
     settings = client.get_world().get_settings()
-    return WorldMode(settings.synchronous_mode, settings.fixed_delta_seconds)
+    return WorldMode(
+        settings.synchronous_mode,
+        settings.fixed_delta_seconds,
+        settings.max_substep_delta_time,
+        settings.max_substeps,
+    )
 
 
 def restore_mode(client: carla.Client, mode: WorldMode) -> None:
@@ -131,6 +138,8 @@ def restore_mode(client: carla.Client, mode: WorldMode) -> None:
     settings = world.get_settings()
     settings.synchronous_mode = mode.synchronous
     settings.fixed_delta_seconds = mode.fixed_delta_s
+    settings.max_substep_delta_time = mode.substep_delta_s
+    settings.max_substeps = mode.substeps
     world.apply_settings(settings)
 
 

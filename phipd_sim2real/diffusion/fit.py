@@ -20,6 +20,7 @@ from phipd_sim2real.diffusion.models import model_folder
 from phipd_sim2real.diffusion.pipeline import PhasePipeline, velocity
 from phipd_sim2real.diffusion.precision import autocast
 from phipd_sim2real.diffusion.settings import FitSettings
+from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import write_json, write_text
 from phipd_sim2real.phase import Cutoff
 from phipd_sim2real.settings import settings_hash
@@ -56,6 +57,8 @@ def fit(settings: FitSettings, out: Path, progress: Callable[[str, int, int], No
     checkpoint = out / TRAINING / "checkpoint.safetensors"
     if checkpoint.exists():
         state.restore(checkpoint, identity)
+        if state.step > settings.steps:
+            raise UsageError(f"{out} holds a fit of {state.step} steps; ask for as many or more, not {settings.steps}.")
     trainer = _Trainer(settings, images, pipeline, accelerator, wrapped, state)
     for step in trainer.run():
         if progress is not None:

@@ -73,6 +73,11 @@ def _begin(source: Path, files: list[Path], out: Path, settings: EnhanceSettings
     listing = "\n".join(f"{path.relative_to(source).as_posix()} {path.stat().st_size}" for path in files)
     provenance = enhanced_provenance(settings, hashlib.sha256(listing.encode()).hexdigest(), None)
     path = out / FILE_NAME
+    foreign = [name for file in files if (out / (name := file.relative_to(source).as_posix())).exists()]
+    if not path.exists() and foreign:
+        raise UsageError(
+            f"{out} holds pictures that this enhancement did not make (such as {foreign[0]}); give an empty folder."
+        )
     if not path.exists():
         write_json(path, provenance.model_dump(mode="json") | {"source": os.path.relpath(source, out)})
     elif json.loads(path.read_text())["config_hash"] != provenance.config_hash:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,9 @@ def enhance_log(
     planned = log.provenance.planned_segments or log.segments
     provenance = enhanced_provenance(settings, log.provenance.config_hash, log.provenance, planned)
     done = completed_segments(out, provenance.config_hash)
-    write_provenance(out, provenance)
+    _refuse_other_labels(log, out, done)
+    path = {"path": os.path.relpath(log.root, out)}
+    write_provenance(out, provenance.model_copy(update={"source_log": (provenance.source_log or {}) | path}))
     counts = {segment: log.completion(segment).rows.get(IMAGES, 0) for segment in log.segments}
     frames = _Counter("enhance", sum(counts.values()), progress, sum(counts[segment] for segment in done))
     missing = [segment for segment in log.segments if segment not in done]
@@ -63,6 +66,17 @@ def enhance_log(
         for segment in missing:
             _enhance_segment(log, segment, out, provenance.config_hash, enhancer, settings, frames)
     return EnhanceSummary(kind="drive log", frames=frames.total, enhanced=sum(counts[segment] for segment in missing))
+
+
+def _refuse_other_labels(log: DriveLog, out: Path, done: Collection[str]) -> None:
+    """Enhanced segments carry their source's labels: a source that was captured anew since has others."""
+    for segment in sorted(done & set(log.segments)):
+        kept, source = DriveLog(out).completion(segment).sha256, log.completion(segment).sha256
+        if any(kept[component] != source[component] for component in source if component != IMAGES):
+            raise UsageError(
+                f"Segment {segment} in {out} was made from other labels than {log.root} holds now; "
+                "remove it, or give another output folder."
+            )
 
 
 class _Counter:
