@@ -7,12 +7,13 @@ Frames come as a stream from a drive log (`samples_from_log`) or from end-to-end
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from phipd_sim2real.errors import StageError, UsageError
+from phipd_sim2real.progress import ProgressCallback
 from phipd_sim2real.waymo import PlannerSample, SampleKey
 from planner_eval.bootstrap import SegmentBootstrap
 from planner_eval.config import EvaluateSettings
@@ -21,8 +22,6 @@ from planner_eval.plans import Planner
 from planner_eval.result import ArmResult, Array, EvaluationResult, Truth
 from planner_eval.rfs import WAYPOINTS
 from planner_eval.samples import SampleFailure
-
-Progress = Callable[[str, int, int], None]
 
 EDGE_REASONS = ("missing_past", "missing_future")
 """A frame near an end of its drive has no past or no future to score: counted, but no failure of the run."""
@@ -51,7 +50,7 @@ def evaluate(
     settings: EvaluateSettings,
     dataset: str,
     total: int | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> EvaluationResult:
     """Plans for every frame with every planner and scores the plans.
 

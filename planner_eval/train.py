@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from phipd_sim2real.drivelog import DriveLog
 from phipd_sim2real.errors import StageError, UsageError
 from phipd_sim2real.files import sha256_file, write_json
+from phipd_sim2real.progress import ProgressCallback
 from phipd_sim2real.settings import settings_hash
 from phipd_sim2real.waymo import PlannerSample
 from planner_eval.checkpoint import load_checkpoint, save_checkpoint
@@ -28,8 +29,6 @@ from planner_eval.config import TrainSettings
 from planner_eval.planner import CameraPlanner, residual_spread
 from planner_eval.samples import count_frames, samples_from_log
 from planner_eval.tensors import SampleArrays, as_arrays
-
-Progress = Callable[[str, int, int], None]
 
 MARKER = "training.json"
 CHECKPOINT = "checkpoint.safetensors"
@@ -63,7 +62,9 @@ class TrainSummary:
     weights_sha256: str
 
 
-def train_planner(log: DriveLog, settings: TrainSettings, out: Path, progress: Progress | None = None) -> TrainSummary:
+def train_planner(
+    log: DriveLog, settings: TrainSettings, out: Path, progress: ProgressCallback | None = None
+) -> TrainSummary:
     """Trains a planner on every frame of a log that has a full future.
 
     Args:
@@ -119,7 +120,7 @@ class _Training:
         self.losses = np.zeros(settings.steps)
         self.step = load_checkpoint(checkpoint, self.planner, self.average, self.optimizer, self.losses, config_hash)
 
-    def run(self, progress: Progress | None) -> tuple[CameraPlanner, np.ndarray]:
+    def run(self, progress: ProgressCallback | None) -> tuple[CameraPlanner, np.ndarray]:
         """Trains to the end; returns the averaged planner and the (steps,) losses."""
         self.planner.train()
         while self.step < self.settings.steps:
@@ -224,7 +225,7 @@ def _optimizer(planner: CameraPlanner, settings: TrainSettings) -> torch.optim.A
 
 
 def _training_arrays(
-    log: DriveLog, settings: TrainSettings, progress: Progress | None
+    log: DriveLog, settings: TrainSettings, progress: ProgressCallback | None
 ) -> tuple[SampleArrays, dict[str, int]]:
     skipped: dict[str, int] = {}
     total = count_frames(log)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,8 +27,7 @@ from phipd_sim2real.drivelog import (
 )
 from phipd_sim2real.drivelog.provenance import FILE_NAME, read_provenance
 from phipd_sim2real.errors import StageError, UsageError
-
-ProgressCallback = Callable[[str, int, int], None]
+from phipd_sim2real.progress import ProgressCallback
 
 NOT_PART_OF_THE_RESULT = {"endpoint", "workers", "retries", "connect_s", "stall_s"}
 """Settings that change how a log is made but not what it holds."""

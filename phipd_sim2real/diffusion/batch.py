@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from phipd_sim2real.diffusion.folders import enhance_folder
@@ -14,10 +13,11 @@ from phipd_sim2real.diffusion.video import SUFFIXES as VIDEO_SUFFIXES
 from phipd_sim2real.diffusion.video import enhance_video
 from phipd_sim2real.drivelog import DriveLog
 from phipd_sim2real.errors import UsageError
+from phipd_sim2real.progress import ProgressCallback
 
 
 def enhance_path(
-    source: Path, out: Path, settings: EnhanceSettings, progress: Callable[[str, int, int], None] | None = None
+    source: Path, out: Path, settings: EnhanceSettings, progress: ProgressCallback | None = None
 ) -> EnhanceSummary:
     """Enhances a drive log, a folder of images or a video; interrupted work goes on where it stopped.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +23,14 @@ from phipd_sim2real.diffusion.settings import FitSettings
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import write_json, write_text
 from phipd_sim2real.phase import Cutoff
+from phipd_sim2real.progress import ProgressCallback
 from phipd_sim2real.settings import settings_hash
 
 MAX_GRADIENT_NORM = 1.0
 TRAINING = Path("training")
 
 
-def fit(settings: FitSettings, out: Path, progress: Callable[[str, int, int], None] | None = None) -> Path:
+def fit(settings: FitSettings, out: Path, progress: ProgressCallback | None = None) -> Path:
     """Fits a model and writes it as a diffusers folder; an interrupted fit goes on from its last checkpoint.
 
     Every random choice of a step derives from (seed, step, process), so that an interrupted fit ends with the

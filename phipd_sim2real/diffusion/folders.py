@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -20,13 +19,14 @@ from phipd_sim2real.drivelog import decode_jpeg, encode_jpeg
 from phipd_sim2real.drivelog.provenance import FILE_NAME
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import atomic_path, sha256_file, write_json
+from phipd_sim2real.progress import ProgressCallback
 
 MANIFEST = "manifest.json"
 Size = tuple[int, int]
 
 
 def enhance_folder(
-    source: Path, out: Path, settings: EnhanceSettings, progress: Callable[[str, int, int], None] | None = None
+    source: Path, out: Path, settings: EnhanceSettings, progress: ProgressCallback | None = None
 ) -> EnhanceSummary:
     """Enhances every picture of a folder and its sub-folders; pictures that are there already are kept.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from phipd_sim2real.drivelog import (
     write_provenance,
 )
 from phipd_sim2real.errors import UsageError
+from phipd_sim2real.progress import ProgressCallback
 
 if TYPE_CHECKING:
     from phipd_sim2real.diffusion.enhancer import Enhancer
@@ -33,7 +34,7 @@ IMAGE = column(IMAGES, "image")
 
 
 def enhance_log(
-    log: DriveLog, out: Path, settings: EnhanceSettings, progress: Callable[[str, int, int], None] | None = None
+    log: DriveLog, out: Path, settings: EnhanceSettings, progress: ProgressCallback | None = None
 ) -> EnhanceSummary:
     """Enhances every complete segment of a log; segments that are enhanced already are left as they are.
 
@@ -82,7 +83,7 @@ def _refuse_other_labels(log: DriveLog, out: Path, done: Collection[str]) -> Non
 class _Counter:
     """Frames done, told to whoever watches."""
 
-    def __init__(self, label: str, total: int, progress: Callable[[str, int, int], None] | None, done: int) -> None:
+    def __init__(self, label: str, total: int, progress: ProgressCallback | None, done: int) -> None:
         self.label, self.total, self.done, self._progress = label, total, 0, progress
         self.add(done)
 

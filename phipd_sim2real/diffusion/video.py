@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -14,12 +14,13 @@ from phipd_sim2real.diffusion.settings import EnhanceSettings
 from phipd_sim2real.diffusion.summary import EnhanceSummary, enhanced_provenance
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import atomic_path, sha256_file, write_json
+from phipd_sim2real.progress import ProgressCallback
 
 SUFFIXES = frozenset({".avi", ".mkv", ".mov", ".mp4"})
 
 
 def enhance_video(
-    source: Path, out: Path, settings: EnhanceSettings, progress: Callable[[str, int, int], None] | None = None
+    source: Path, out: Path, settings: EnhanceSettings, progress: ProgressCallback | None = None
 ) -> EnhanceSummary:
     """Enhances a video at its own size and rate; each frame has noise of its own.
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import write_json, write_text
+from phipd_sim2real.progress import ProgressCallback
 from phipd_sim2real.quality.colour import lab_frechet
 from phipd_sim2real.quality.folder_frames import FolderFrames
 from phipd_sim2real.quality.frames import Check, FrameSet
 from phipd_sim2real.quality.measurement import Measurement
 from phipd_sim2real.quality.page import render_page
-from phipd_sim2real.quality.survey import Progress, Survey, survey
+from phipd_sim2real.quality.survey import Survey, survey
 
 PAGE, NUMBERS = "inspect.html", "inspect.json"
 WORST_CASES, TYPICAL_CASES = 10, 10
@@ -23,7 +24,7 @@ WORST_CASES, TYPICAL_CASES = 10, 10
 def inspect(
     path: Path,
     out: Path | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     source: Path | None = None,
     max_frames: int = 400,
 ) -> Path:

@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 
 from phipd_sim2real.drivelog import encode_jpeg
+from phipd_sim2real.progress import ProgressCallback
 from phipd_sim2real.quality.colour import lab_frechet
 from phipd_sim2real.quality.frames import Check, FrameSet, InspectedFrame
 from phipd_sim2real.quality.measurement import Measurement, Summary
 from phipd_sim2real.quality.overlays import CLASSES, depth_picture, semantics_overlay
-from phipd_sim2real.quality.survey import FRAME_MEASURES, Progress, Survey
+from phipd_sim2real.quality.survey import FRAME_MEASURES, Survey
 from phipd_sim2real.waymo.drawing import draw_boxes
 
 PICTURE_WIDTH = 640
@@ -31,7 +32,7 @@ def render_page(
     worst: Sequence[str],
     typical: Sequence[str],
     total: int,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> str:
     """Makes the page.
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from phipd_sim2real.progress import ProgressCallback
 from phipd_sim2real.quality.colour import LabStatistics, colour_change
 from phipd_sim2real.quality.frames import FrameSet, InspectedFrame
 from phipd_sim2real.quality.measurement import Direction, Measurement, Summary, summarise
 from phipd_sim2real.quality.overlays import class_pixels
 from phipd_sim2real.quality.structure import blur_ssim, canny_f1, lane_edge_recall, phase_coherence
-
-Progress = Callable[[str, int, int], None]
 
 COARSE, FINE = 1 / 48, 1 / 8  # cycles per pixel: what is wider than 24 px, and wider than 4 px
 SIGN: dict[Direction, float] = {"higher": 1.0, "lower": -1.0, "neither": float("nan")}
@@ -132,7 +131,7 @@ class Survey:
         return [self.names[index] for index in mean_rank.argsort(kind="stable")]
 
 
-def survey(frames: FrameSet, names: Sequence[str], progress: Progress | None = None) -> Survey:
+def survey(frames: FrameSet, names: Sequence[str], progress: ProgressCallback | None = None) -> Survey:
     """Measures the named frames.
 
     Args:
