@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import resource
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +18,10 @@ NOTHING_DONE_S = 1.0
 
 
 class Timings:
-    """A JSON file of stage → seconds, summed over interruptions, and memory; may be used by several threads."""
+    """A JSON file of stage → seconds, summed over interruptions, and memory; threads and processes may share it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = threading.Lock()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -33,7 +33,8 @@ class Timings:
             self._add(name, time.monotonic() - start)
 
     def _add(self, name: str, seconds: float) -> None:
-        with self._lock:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(self._path.parent):
             stages = json.loads(self._path.read_text()) if self._path.exists() else {}
             before = stages.get(name, {"seconds": 0.0, "largest_process_mb": 0})
             if seconds < NOTHING_DONE_S and name in stages:
@@ -43,6 +44,17 @@ class Timings:
                 "largest_process_mb": max(before["largest_process_mb"], _largest_process_mb()),
             }
             write_json(self._path, stages)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keeps other threads and processes out until the block ends: each task of a flow has a `Timings` of its own."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _largest_process_mb() -> int:

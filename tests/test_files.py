@@ -18,6 +18,16 @@ def test_a_failed_write_leaves_the_old_file_and_no_trace(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_two_threads_may_write_one_file(tmp_path):
+    path = tmp_path / "table.txt"
+    with atomic_path(path) as first, atomic_path(path) as second:
+        assert first != second
+        first.write_text("first")
+        second.write_text("second")
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_equal_values_give_equal_bytes(tmp_path):
     write_json(tmp_path / "a.json", {"b": 1, "a": [1.5, None]})
     write_json(tmp_path / "b.json", {"a": [1.5, None], "b": 1})
