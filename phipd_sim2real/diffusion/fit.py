@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -114,13 +115,14 @@ class _Trainer:
     def _batch(self, step: int) -> _Batch:
         settings = self.settings
         rng = np.random.default_rng([settings.seed, step, self.accelerator.process_index])
-        size = (settings.crop_height, settings.crop_width)
-        crops = np.stack([self.images.crop(rng, *size, settings.scale) for _ in range(settings.batch_size)])
+        crop = settings.crops[rng.integers(len(settings.crops))]
+        size = (crop.height, crop.width)
+        crops = np.stack([self.images.crop(rng, *size, settings.scale) for _ in range(crop.count)])
         x_0 = torch.from_numpy(crops).to(self.accelerator.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-        cutoffs = [Cutoff.isotropic(value) for value in rng.uniform(*settings.cutoff, settings.batch_size)]
-        seeds = rng.integers(2**63, size=settings.batch_size)
+        cutoffs = _drawn_cutoffs(rng, settings, crop.count)
+        seeds = rng.integers(2**63, size=crop.count)
         eps = self.pipeline.noise(x_0, cutoffs, [torch.Generator().manual_seed(int(seed)) for seed in seeds])
-        t = torch.from_numpy(rng.uniform(size=settings.batch_size)).float().to(x_0.device)
+        t = torch.from_numpy(rng.uniform(size=crop.count)).float().to(x_0.device)
         return _Batch(x_0, eps, t, self.pipeline.condition(cutoffs))
 
     def _learn(self, batch: _Batch) -> None:
@@ -134,12 +136,26 @@ class _Trainer:
         self.accelerator.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.wrapped.parameters(), MAX_GRADIENT_NORM)
         for group in state.optimizer.param_groups:
-            group["lr"] = settings.learning_rate * min(1, (state.step + 1) / max(1, settings.warmup_steps))
+            group["lr"] = settings.learning_rate * _rate(state.step, settings)
         state.optimizer.step()
         state.optimizer.zero_grad()
         state.step += 1
         state.losses.append(loss.item())
         state.update_ema(settings.ema_decay)
+
+
+def _drawn_cutoffs(rng: np.random.Generator, settings: FitSettings, count: int) -> list[Cutoff]:
+    """A cutoff for each crop; a third of them let the lowest band go."""
+    highest = rng.uniform(*settings.cutoff, count)
+    lowest = rng.uniform(0, settings.free_below, count) * (rng.random(count) < 1 / 3)
+    return [Cutoff.isotropic(high, free_below=low) for high, low in zip(highest, lowest, strict=True)]
+
+
+def _rate(step: int, settings: FitSettings) -> float:
+    """Share of the learning rate at a step (from 0): linear rise, constant, cosine fall."""
+    rise = min(1.0, (step + 1) / max(1, settings.warmup_steps))
+    left = (settings.steps - step) / max(1, settings.decay_steps)
+    return rise * (1 - math.cos(math.pi * min(1.0, left))) / 2
 
 
 def _initial(settings: FitSettings) -> PhasePipeline:
@@ -150,7 +166,9 @@ def _initial(settings: FitSettings) -> PhasePipeline:
 
 def _identity(settings: FitSettings, images: UnpairedImages) -> str:
     """Names what a checkpoint may be continued with: all but where the pictures lie and how long it goes on."""
-    same = settings.model_copy(update={"data": Path(images.sha256), "steps": 1, "checkpoint_every": 1})
+    same = settings.model_copy(update={"data": Path(images.sha256), "checkpoint_every": 1})
+    if not settings.decay_steps:
+        same = same.model_copy(update={"steps": 1})
     return settings_hash(same)
 
 
@@ -161,6 +179,4 @@ def _write_logs(folder: Path, trainer: _Trainer) -> None:
     means = [losses[max(0, end - every) : end].mean() for end in ends]
     lines = ["step,loss", *(f"{end},{mean:.6f}" for end, mean in zip(ends, means, strict=True))]
     write_text(folder / "loss.csv", "\n".join(lines) + "\n")
-    images = trainer.settings.batch_size * trainer.accelerator.num_processes
-    speed = {"seconds_per_step": trainer.seconds_per_step, "images_per_second": images / trainer.seconds_per_step}
-    write_json(folder / "speed.json", {key: round(value, 3) for key, value in speed.items()})
+    write_json(folder / "speed.json", {"seconds_per_step": round(trainer.seconds_per_step, 3)})

@@ -36,6 +36,18 @@ class ModelSettings(Settings):
         return self
 
 
+class CropSettings(Settings):
+    """Crops of one size."""
+
+    height: Annotated[int, Field(ge=32)] = 96
+    """Pixels; a multiple of patch · 2^(levels − 1), as the width."""
+
+    width: Annotated[int, Field(ge=32)] = 128
+
+    count: Positive = 16
+    """Crops per step and process."""
+
+
 class FitSettings(Settings):
     """How a model is fitted to the unpaired pictures of a drive log or a folder."""
 
@@ -53,13 +65,8 @@ class FitSettings(Settings):
     steps: Positive = 8_000
     """Optimizer steps in all; a larger number continues a finished fit."""
 
-    batch_size: Positive = 16
-    """Crops per step and process."""
-
-    crop_height: Annotated[int, Field(ge=32)] = 96
-    """Pixels; a multiple of patch · 2^(levels − 1)."""
-
-    crop_width: Annotated[int, Field(ge=32)] = 128
+    crops: Annotated[tuple[CropSettings, ...], Field(min_length=1)] = (CropSettings(),)
+    """Each step draws one of these batches; several sizes teach a model to see small and large frames alike."""
 
     scale: tuple[float, float] = (0.67, 1.25)
     """Range of crop pixels per image pixel, log-uniform; larger shows less of the picture, enlarged."""
@@ -67,9 +74,16 @@ class FitSettings(Settings):
     cutoff: tuple[float, float] = (0.0, 0.5)
     """Range of the cutoff in cycles per pixel, uniform; 0 is Gaussian noise."""
 
+    free_below: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """In a third of the crops the phase below a frequency of up to this (cycles per pixel) is let go too."""
+
     learning_rate: Annotated[float, Field(gt=0)] = 4e-4
 
     warmup_steps: Annotated[int, Field(ge=0)] = 200
+
+    decay_steps: Annotated[int, Field(ge=0)] = 0
+    """The last steps, over which the learning rate falls to zero along a cosine. A fit that has decayed is not
+    continued by more steps."""
 
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
 
@@ -84,9 +98,9 @@ class FitSettings(Settings):
     @model_validator(mode="after")
     def _consistent(self) -> FitSettings:
         block = self.model.patch * 2 ** (len(self.model.channels) - 1)
-        for name in ("crop_height", "crop_width"):
-            if getattr(self, name) % block:
-                raise ValueError(f"{name}={getattr(self, name)} must be a multiple of {block} for this model")
+        for crop in self.crops:
+            if crop.height % block or crop.width % block:
+                raise ValueError(f"crops of {crop.width}×{crop.height} need sides that are multiples of {block} here")
         for name, low in (("scale", 0.1), ("cutoff", 0.0)):
             first, last = getattr(self, name)
             if not low <= first <= last:

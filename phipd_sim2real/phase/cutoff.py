@@ -21,22 +21,25 @@ class Cutoff:
         cycles_per_pixel_y: vertical semi-axis, >= 0. Zero on either axis keeps no phase: Gaussian noise.
         softness: standard deviation of the Gaussian fall-off beyond the ellipse, as a fraction of its
             semi-axes, >= 0; zero is a hard edge.
+        free_below: cycles per pixel below which the phase is let go again, >= 0. The lowest band carries the
+            light of the source, its glow and its shading; zero keeps it.
     """
 
     cycles_per_pixel_x: float
     cycles_per_pixel_y: float
     softness: float = 0.15
+    free_below: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("cycles_per_pixel_x", "cycles_per_pixel_y", "softness"):
+        for name in ("cycles_per_pixel_x", "cycles_per_pixel_y", "softness", "free_below"):
             value = getattr(self, name)
             if not 0 <= value < float("inf"):
                 raise ValueError(f"{name}={value} is not a finite number >= 0; 0.2 is usual.")
 
     @classmethod
-    def isotropic(cls, cycles_per_pixel: float, softness: float = 0.15) -> Cutoff:
+    def isotropic(cls, cycles_per_pixel: float, softness: float = 0.15, free_below: float = 0.0) -> Cutoff:
         """The same detail size in both directions."""
-        return cls(cycles_per_pixel, cycles_per_pixel, softness)
+        return cls(cycles_per_pixel, cycles_per_pixel, softness, free_below)
 
     @classmethod
     def bins(cls, radius: float, height: int, width: int, transition_width: float = 2.0) -> Cutoff:
@@ -53,9 +56,19 @@ class Cutoff:
         """
         if self.cycles_per_pixel_x == 0 or self.cycles_per_pixel_y == 0:
             return torch.zeros(height, width // 2 + 1, device=device)
-        v = torch.fft.fftfreq(height, device=device)[:, None] / self.cycles_per_pixel_y
-        u = torch.fft.rfftfreq(width, device=device)[None, :] / self.cycles_per_pixel_x
-        beyond = (torch.hypot(u, v) - 1).clamp(min=0)  # distance outside the ellipse, in semi-axes
+        v = torch.fft.fftfreq(height, device=device)[:, None]
+        u = torch.fft.rfftfreq(width, device=device)[None, :]
+        return self._kept(u, v) * self._held(torch.hypot(u, v))
+
+    def _kept(self, u: Tensor, v: Tensor) -> Tensor:
+        """1 inside the ellipse, falling off beyond it."""
+        beyond = (torch.hypot(u / self.cycles_per_pixel_x, v / self.cycles_per_pixel_y) - 1).clamp(min=0)
         if self.softness == 0:
             return (beyond == 0).float()
         return torch.exp(-(beyond**2) / (2 * self.softness**2))
+
+    def _held(self, frequency: Tensor) -> Tensor | float:
+        """0 at the mean, 1 from a little above `free_below`."""
+        if self.free_below == 0:
+            return 1.0
+        return 1 - torch.exp(-((frequency / self.free_below) ** 4))

@@ -39,6 +39,8 @@ _SPECS = (
             RoadStyle("broken", "yellow", "none", 0.0, 3.0, 40)),
     MapSpec("Harbour01", "target", CircuitShape(1800.0, 0.25, 0.50, (150.0, 300.0), 0.002, 0.020, 57),
             RoadStyle("broken", "yellow", "solid", 0.0, 2.5, 45)),
+    MapSpec("Wharf01", "target", CircuitShape(1700.0, 0.2, 0.45, (130.0, 320.0), 0.003, 0.022, 1),
+            RoadStyle("solid", "white", "broken", 0.8, 2.5, 45)),
     MapSpec("Meadow01", "target", CircuitShape(2300.0, 0.45, 0.40, (120.0, 400.0), 0.004, 0.023, 30),
             RoadStyle("broken", "white", "none", 0.8, 2.0, 50)),
     MapSpec("Quarry01", "target", CircuitShape(1350.0, 0.15, 0.45, (140.0, 280.0), 0.003, 0.022, 9),

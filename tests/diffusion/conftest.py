@@ -50,9 +50,8 @@ def tiny_fit(pictures) -> FitSettings:
         data=pictures,
         model=ModelSettings(channels=(16, 32), margin=8),
         steps=6,
-        batch_size=2,
-        crop_height=32,
-        crop_width=32,
+        crops=({"height": 32, "width": 32, "count": 2}, {"height": 40, "width": 48, "count": 1}),
+        free_below=0.03,
         warmup_steps=2,
         checkpoint_every=2,
     )

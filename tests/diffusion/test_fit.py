@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from phipd_sim2real.diffusion.fit import fit
+from phipd_sim2real.diffusion.fit import _rate, fit
 from phipd_sim2real.diffusion.images import UnpairedImages
 from phipd_sim2real.diffusion.models import WEIGHTS
 from phipd_sim2real.diffusion.settings import FitSettings
@@ -70,6 +70,23 @@ def test_loss_falls(tiny_fit, tmp_path):
     assert losses[-1] < 0.95 * losses[0]
 
 
+def test_the_learning_rate_rises_holds_and_falls_to_nothing(tiny_fit):
+    settings = tiny_fit.model_copy(update={"steps": 100, "warmup_steps": 10, "decay_steps": 40})
+    rates = [_rate(step, settings) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9:61] == [1.0] * 52
+    assert rates[80] == pytest.approx(0.5)
+    assert 0 < rates[99] < 0.01
+    assert all(_rate(step, settings.model_copy(update={"decay_steps": 0})) == 1 for step in range(9, 100))
+
+
+def test_a_decayed_fit_is_not_continued(tiny_fit, tmp_path):
+    settings = tiny_fit.model_copy(update={"steps": 2, "decay_steps": 1})
+    fit(settings, tmp_path)
+    with pytest.raises(UsageError, match="other settings"):
+        fit(settings.model_copy(update={"steps": 3}), tmp_path)
+
+
 def test_starts_from_another_model(tiny_fit, tiny_model, tmp_path):
     settings = tiny_fit.model_copy(update={"initial": str(tiny_model), "steps": 1, "learning_rate": 1e-9})
     fit(settings, tmp_path)
@@ -96,7 +113,7 @@ def test_refuses_missing_or_empty_data(tiny_fit, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("override", ["crop_height=100", "cutoff=[0.5, 0.1]", "model.channels=[20]", "stepz=1"])
+@pytest.mark.parametrize("override", ["crops=[{height: 100}]", "cutoff=[0.5, 0.1]", "model.channels=[20]", "stepz=1"])
 def test_refuses_impossible_settings(override):
     with pytest.raises(UsageError):
         load_settings(FitSettings, MODELS / "street-small.yaml", [override])
