@@ -14,7 +14,7 @@ from phipd_sim2real.settings import load_settings
 def fit_model(config: Path, out: Path, overrides: list[str]) -> str:
     """Fits the model, from its last checkpoint where there is one, and returns its folder."""
     from phipd_sim2real.diffusion.fit import fit as fit_to
-    from phipd_sim2real.diffusion.settings import FitSettings
+    from phipd_sim2real.diffusion.fit_settings import FitSettings
 
     return str(fit_to(load_settings(FitSettings, config, overrides), out, log_progress(every=100)))
 

@@ -108,7 +108,7 @@ def fit(
 ) -> None:
     """Fit a phase-preserving model to the unpaired images of a drive log or a folder."""
     from phipd_sim2real.diffusion.fit import fit as fit_model
-    from phipd_sim2real.diffusion.settings import FitSettings
+    from phipd_sim2real.diffusion.fit_settings import FitSettings
     from phipd_sim2real.settings import load_settings
 
     settings = load_settings(FitSettings, config, overrides or ())

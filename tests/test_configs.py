@@ -8,7 +8,7 @@ import typer.main
 
 from phipd_sim2real.capture.rig import load_rig
 from phipd_sim2real.cli import app
-from phipd_sim2real.diffusion.settings import FitSettings
+from phipd_sim2real.diffusion.fit_settings import FitSettings
 from phipd_sim2real.run_settings import load_run_settings
 from phipd_sim2real.settings import load_settings
 from phipd_sim2real.simulator.maps import MAPS

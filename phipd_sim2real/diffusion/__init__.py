@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from phipd_sim2real.diffusion.batch import enhance_path
     from phipd_sim2real.diffusion.enhancer import Enhancer
+    from phipd_sim2real.diffusion.fit_settings import FitSettings
     from phipd_sim2real.diffusion.folders import enhance_folder
     from phipd_sim2real.diffusion.frames import frame_seed
     from phipd_sim2real.diffusion.logs import enhance_log
     from phipd_sim2real.diffusion.pipeline import PhasePipeline
-    from phipd_sim2real.diffusion.settings import EnhanceSettings, FitSettings
+    from phipd_sim2real.diffusion.settings import EnhanceSettings
     from phipd_sim2real.diffusion.summary import EnhanceSummary
     from phipd_sim2real.diffusion.video import enhance_video
 
@@ -34,7 +35,7 @@ _HOMES = {
     "EnhanceSettings": "settings",
     "EnhanceSummary": "summary",
     "Enhancer": "enhancer",
-    "FitSettings": "settings",
+    "FitSettings": "fit_settings",
     "PhasePipeline": "pipeline",
     "enhance_folder": "folders",
     "enhance_log": "logs",

@@ -10,10 +10,10 @@ from typing import Any
 from diffusers import FlowMatchEulerDiscreteScheduler, UNet2DModel
 
 from phipd_sim2real.diffusion.checkpoint import TrainingState
+from phipd_sim2real.diffusion.fit_settings import FitSettings
 from phipd_sim2real.diffusion.images import UnpairedImages
 from phipd_sim2real.diffusion.models import INDEX, weights_sha256
 from phipd_sim2real.diffusion.pipeline import PhasePipeline
-from phipd_sim2real.diffusion.settings import FitSettings
 from phipd_sim2real.files import write_json
 
 RECORD = "fit.json"

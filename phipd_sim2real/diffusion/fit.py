@@ -16,11 +16,11 @@ from torch import Tensor
 
 from phipd_sim2real.diffusion.checkpoint import TrainingState
 from phipd_sim2real.diffusion.export import export, finished
+from phipd_sim2real.diffusion.fit_settings import FitSettings
 from phipd_sim2real.diffusion.images import UnpairedImages
 from phipd_sim2real.diffusion.models import model_folder
 from phipd_sim2real.diffusion.pipeline import PhasePipeline, velocity
 from phipd_sim2real.diffusion.precision import autocast
-from phipd_sim2real.diffusion.settings import FitSettings
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import write_json, write_text
 from phipd_sim2real.phase import Cutoff

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler, UNet2DModel
 from torch import Tensor
 
-from phipd_sim2real.diffusion.settings import ModelSettings
+from phipd_sim2real.diffusion.fit_settings import ModelSettings
 from phipd_sim2real.phase import Cutoff, structured_noise
 
 SIGMA = 0.4

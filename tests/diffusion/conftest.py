@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from phipd_sim2real.diffusion.settings import FitSettings, ModelSettings
+from phipd_sim2real.diffusion.fit_settings import FitSettings, ModelSettings
 
 
 def street(seed: int, height: int = 48, width: int = 64) -> np.ndarray:

@@ -7,7 +7,7 @@ from conftest import street
 
 from phipd_sim2real import Cutoff, Enhancer
 from phipd_sim2real.diffusion import PhasePipeline, frame_seed
-from phipd_sim2real.diffusion.settings import ModelSettings
+from phipd_sim2real.diffusion.fit_settings import ModelSettings
 from phipd_sim2real.errors import UsageError
 
 

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file
 
 from phipd_sim2real.diffusion.fit import _rate, fit
+from phipd_sim2real.diffusion.fit_settings import FitSettings
 from phipd_sim2real.diffusion.images import UnpairedImages
 from phipd_sim2real.diffusion.models import WEIGHTS
-from phipd_sim2real.diffusion.settings import FitSettings
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.settings import load_settings
 
