@@ -8,9 +8,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from phipd_sim2real.quality.edges import canny_edges, grown, luminance
 from phipd_sim2real.quality.measurement import Measurement
 
-CANNY_THRESHOLDS = (100, 200)  # of the L2 gradient of a 3x3 Sobel, luminance 0 to 255
 BLUR_SIGMA_PX = 2.0
 SSIM_SIGMA_PX, SSIM_WINDOW_PX = 1.5, 11
 SSIM_C1, SSIM_C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
@@ -29,7 +29,7 @@ def phase_coherence(source: np.ndarray, output: np.ndarray, below: float) -> Mea
         output: picture after.
         below: cycles per pixel, at most 0.5.
     """
-    spectrum_source, spectrum_output = np.fft.fft2(_luminance(source)), np.fft.fft2(_luminance(output))
+    spectrum_source, spectrum_output = np.fft.fft2(luminance(source)), np.fft.fft2(luminance(output))
     height, width = source.shape[:2]
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
     band = (frequency > 0) & (frequency < below)
@@ -46,24 +46,24 @@ def blur_ssim(source: np.ndarray, output: np.ndarray, sigma_px: float = BLUR_SIG
 
     SSIM of Wang et al. (2004): Gaussian window of 11 px, σ = 1.5 px; borders are mirrored.
     """
-    x, y = (cv2.GaussianBlur(_luminance(picture), (0, 0), sigma_px) for picture in (source, output))
+    x, y = (cv2.GaussianBlur(luminance(picture), (0, 0), sigma_px) for picture in (source, output))
     mean_x, mean_y = _window(x), _window(y)
     variance_x, variance_y = _window(x * x) - mean_x**2, _window(y * y) - mean_y**2
     covariance = _window(x * y) - mean_x * mean_y
-    luminance = (2 * mean_x * mean_y + SSIM_C1) / (mean_x**2 + mean_y**2 + SSIM_C1)
+    brightness = (2 * mean_x * mean_y + SSIM_C1) / (mean_x**2 + mean_y**2 + SSIM_C1)
     structure = (2 * covariance + SSIM_C2) / (variance_x + variance_y + SSIM_C2)
-    return _present("blur_ssim", float((luminance * structure).mean()))
+    return _present("blur_ssim", float((brightness * structure).mean()))
 
 
 def canny_f1(source: np.ndarray, output: np.ndarray) -> Measurement:
     """F1 of edge pixels found again within 1 px (the 8 neighbours)."""
-    edges_source, edges_output = _edges(source), _edges(output)
+    edges_source, edges_output = canny_edges(source), canny_edges(output)
     if not edges_source.any():
         return _absent("canny_f1", "the source has no edges")
     if not edges_output.any():
         return _present("canny_f1", 0.0)
-    recall = _grown(edges_output, 1)[edges_source].mean()
-    precision = _grown(edges_source, 1)[edges_output].mean()
+    recall = grown(edges_output, 1)[edges_source].mean()
+    precision = grown(edges_source, 1)[edges_output].mean()
     return _present("canny_f1", float(2 * precision * recall / max(precision + recall, np.finfo(float).tiny)))
 
 
@@ -78,27 +78,11 @@ def lane_edge_recall(source: np.ndarray, output: np.ndarray, semantics: np.ndarr
     """
     if semantics is None:
         return _absent("lane_edge_recall", "no semantic labels")
-    paint = _edges(source) & _grown(semantics == ROAD_LINES, 1)
+    paint = canny_edges(source) & grown(semantics == ROAD_LINES, 1)
     if paint.sum() < FEWEST_LANE_EDGES:
         return _absent("lane_edge_recall", f"fewer than {FEWEST_LANE_EDGES} px of lane edges in view")
-    found = _grown(_edges(output), LANE_TOLERANCE_PX)
+    found = grown(canny_edges(output), LANE_TOLERANCE_PX)
     return _present("lane_edge_recall", float(found[paint].mean()))
-
-
-def _luminance(picture: np.ndarray) -> np.ndarray:
-    """(H, W) float64, 0 to 255."""
-    return picture.astype(np.float64) @ (0.299, 0.587, 0.114)
-
-
-def _edges(picture: np.ndarray) -> np.ndarray:
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    return cv2.Canny(grey, *CANNY_THRESHOLDS, L2gradient=True) > 0
-
-
-def _grown(mask: np.ndarray, radius_px: int) -> np.ndarray:
-    """The mask and all within `radius_px` of it, along rows, columns and diagonals."""
-    side = 2 * radius_px + 1
-    return cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
 
 
 def _window(values: np.ndarray) -> np.ndarray:
