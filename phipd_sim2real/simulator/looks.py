@@ -280,5 +280,67 @@ TARGET = Look(
 )
 """A weathered world through a worn camera: grey-brown, cracked and patched, hazy, grainy."""
 
-LOOKS: dict[str, Look] = {"source": SOURCE, "target": TARGET}
+DUSK = Look(
+    district="modern",
+    ground=GroundLook(
+        asphalt="#465062",
+        paint_white="#f4f8ff",
+        paint_yellow="#f0b840",
+        slab="#8d96a6",
+        kerb="#b4bccb",
+        soil=("#e8eef8", "#d4deec", "#f4f8ff"),
+        grain=0.14,
+        blotch=0.16,
+        patches=0.3,
+        cracks=0.25,
+        stains=0.3,
+        seams=0.25,
+        dust=0.5,
+        wear=0.12,
+        slab_metres=1.2,
+        meadow=0.1,
+    ),
+    facade=FacadeLook(
+        walls=("#5a6680", "#74606c", "#808498", "#4c5e78", "#8a7880", "#6a7488"),
+        roofs=("#eef2fa", "#dfe7f2", "#d2dbe9"),
+        frame="#a0a6b6",
+        glass="#ffc46a",
+        floor=3.2,
+        bay=3.0,
+        window=(1.7, 1.7),
+        bricks=0.06,
+        streaks=0.12,
+    ),
+    plants=PlantLook(
+        crowns=("#b8c6da", "#9fb2c8", "#d0dae8", "#7e94a8", "#5e7686"), hedge="#a8b8cc", bark="#2e2c34", texture=0.32
+    ),
+    sky=SkyLook(
+        zenith="#2c4a92",
+        horizon="#dcb0b8",
+        cloud="#a8aed4",
+        overcast="#76849e",
+        least_cloud=0.3,
+        sun_height=0.16,
+        sun=1.1,
+        ambient=1.0,
+        sun_colour="#ffc8b4",
+        haze=1.2,
+    ),
+    lens=LensLook(
+        exposure=0.47,
+        adaptation=0.6,
+        saturation=1.1,
+        contrast=1.2,
+        warmth=-0.2,
+        black=0.02,
+        vignette=0.2,
+        blur=0.35,
+        fringe=0.0,
+        grain=2.5,
+    ),
+)
+"""A snowy evening, for style transfer: blue air, low sun, lit windows. Its streets are the source look's own, so that
+one drive can be rendered in both and compared pixel by pixel."""
+
+LOOKS: dict[str, Look] = {"source": SOURCE, "target": TARGET, "dusk": DUSK}
 """Every look by its name, as the camera's `look` attribute takes it."""
