@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
+
+
+class Preservation(Protocol):
+    """What says which phase is kept: hashable, because masks are cached by it."""
+
+    def mask(self, height: int, width: int, device: torch.device | None = None) -> Tensor:
+        """M of eq. 10: the share of source phase in each bin of `rfft2`, (height, width // 2 + 1) float32 in [0, 1]."""
+        ...
+
+    def __hash__(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,19 @@ class Cutoff:
         if radius <= 0:
             raise ValueError(f"radius={radius} is not above 0; Gaussian noise is Cutoff.isotropic(0).")
         return cls(radius / width, radius / height, transition_width / radius)
+
+    def on_grid(self, factor: float) -> Cutoff:
+        """The same physical cutoff on a coarser grid, such as a latent one: the same lowest bins are kept.
+
+        Args:
+            factor: pixels per cell, 8 for most image autoencoders. Detail finer than two cells has no bin there:
+                from `0.5 / factor` cycles per pixel on, the whole grid is kept.
+        """
+        if not 0 < factor < float("inf"):
+            raise ValueError(f"factor={factor} is not a finite number above 0; it is pixels per cell, 8 is usual.")
+        return Cutoff(
+            self.cycles_per_pixel_x * factor, self.cycles_per_pixel_y * factor, self.softness, self.free_below * factor
+        )
 
     def mask(self, height: int, width: int, device: torch.device | None = None) -> Tensor:
         """M of eq. 10: the share of source phase in each bin of `rfft2`.
