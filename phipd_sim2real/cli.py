@@ -135,6 +135,30 @@ def enhance(
 
 
 @app.command()
+def import_weights(
+    file: Annotated[Path, typer.Argument(help="Published weights: .ckpt or .safetensors.")],
+    base: Annotated[Path, typer.Option("--base", help="Diffusers folder of the model they were trained from.")],
+    out: Annotated[Path, typer.Option("--out", help="The new model's folder.")],
+    into: Annotated[str | None, typer.Option("--into", help="Which denoiser, where the base has two.")] = None,
+    scale: Annotated[float, typer.Option("--scale", help="Of a low-rank update (LoRA).")] = 1.0,
+    cutoff_bins: Annotated[
+        float | None, typer.Option("--cutoff-bins", help="Default: the authors' for this base.")
+    ] = None,
+    averaged: Annotated[
+        bool, typer.Option("--averaged/--trained", help="The running average, where there is one.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Bring φ-PD weights that were published (SD1.5, or a LoRA of FLUX or Wan) into a diffusers folder."""
+    from dataclasses import asdict
+
+    from phipd_sim2real.diffusion.published import import_weights as run
+
+    summary = _with_progress(lambda progress: run(file, base, out, into, scale, cutoff_bins, averaged, progress))
+    _emit(asdict(summary), summary.sentence(), as_json)
+
+
+@app.command()
 def inspect(
     path: Annotated[Path, typer.Argument(help="A captured or enhanced drive log, or an enhanced folder.")],
     out: Annotated[Path | None, typer.Option("--out", help="Where the page goes; default PATH/inspect.")] = None,
