@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from diffusers.utils.logging import disable_progress_bar
 from torch import Tensor
 
+from phipd_sim2real.diffusion.families import Family, Sampling, load_family
+from phipd_sim2real.diffusion.families.family import reflected
 from phipd_sim2real.diffusion.frames import SMALLEST_SIDE
 from phipd_sim2real.diffusion.models import model_folder
-from phipd_sim2real.diffusion.pipeline import PhasePipeline
 from phipd_sim2real.diffusion.precision import autocast
 from phipd_sim2real.diffusion.settings import Precision
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.phase import Cutoff
 
-GROUP = {"cpu": 4}
-"""Frames per forward pass, always: kernels, and with them rounding, may differ between batch sizes."""
-
-BORDER = 8
-"""Pixels reflected around a frame: the network's own zero padding leaves its outermost cells noisier by a third."""
+if TYPE_CHECKING:
+    from phipd_sim2real.phase import Preservation
 
 DEFAULT_CUTOFF = 0.2
 DEFAULT_STEPS = 4
@@ -33,14 +31,13 @@ class Enhancer:
     """A model, ready to enhance frames of any size.
 
     Attributes:
-        pipeline: network and scheduler.
+        family: network, scheduler and what surrounds them.
         precision: arithmetic of the network.
     """
 
-    def __init__(self, pipeline: PhasePipeline, precision: Precision = "auto") -> None:
-        self.pipeline = pipeline
+    def __init__(self, family: Family, precision: Precision = "auto") -> None:
+        self.family = family
         self.precision = precision
-        self._group = GROUP.get(pipeline.device.type, 16)
 
     @classmethod
     def from_pretrained(
@@ -57,17 +54,37 @@ class Enhancer:
             UsageError: there is no such model.
         """
         disable_progress_bar()  # of loading two small files
-        pipeline = PhasePipeline.from_pretrained(model_folder(path_or_name))
-        pipeline.unet.eval()
-        return cls(pipeline.to(device or ("cuda" if torch.cuda.is_available() else "cpu")), precision)
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        return cls(load_family(model_folder(path_or_name), device), precision)
+
+    def noise_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """Shape (C, h, w) of the white noise that one frame needs, on the model's grid, margins included.
+
+        Args:
+            height: of the frame, pixels.
+            width: likewise.
+        """
+        around = self._around(height, width)
+        return self.family.noise_shape(height + sum(around[0]), width + sum(around[1]))
+
+    def noise_window(self, height: int, width: int) -> tuple[int, int, int]:
+        """Where a frame lies in its white noise.
+
+        Returns:
+            Row and column of the cell whose upper left corner is that of the frame's pixel (0, 0), and the
+            frame's pixels per cell.
+        """
+        first = self.family.margin + self.family.border // self.family.factor
+        return first, first, self.family.factor
 
     def enhance(
         self,
         images: np.ndarray,
         seeds: Sequence[int],
-        cutoff: Cutoff | float | None = DEFAULT_CUTOFF,
+        cutoff: Preservation | float | None = DEFAULT_CUTOFF,
         strength: float = 0.8,
         steps: int = DEFAULT_STEPS,
+        white: Tensor | None = None,
     ) -> np.ndarray:
         """Enhances a batch of frames of one size.
 
@@ -80,6 +97,7 @@ class Enhancer:
                 for all.
             strength: in (0, 1]; 1 starts from structured noise alone, less is structured SDEdit.
             steps: denoising steps, at least 1.
+            white: (N, *noise_shape(H, W)) float32 white noise of unit variance in place of the seeds' own.
 
         Returns:
             (N, H, W, 3) uint8 RGB.
@@ -88,32 +106,46 @@ class Enhancer:
             UsageError: images, seeds or strength are outside of what is allowed.
         """
         _check(images, seeds, strength, steps)
-        cutoff = cutoff if isinstance(cutoff, Cutoff | None) else Cutoff.isotropic(cutoff)
-        groups = [slice(start, start + self._group) for start in range(0, len(images), self._group)]
-        parts = [self._enhance_group(images[group], seeds[group], cutoff, strength, steps) for group in groups]
-        return np.concatenate(parts)
+        shape = self.noise_shape(*images.shape[1:3])
+        if white is not None and white.shape != (len(images), *shape):
+            raise UsageError(f"White noise of shape {tuple(white.shape)} was given; need {(len(images), *shape)}.")
+        preservation = Cutoff.isotropic(cutoff) if isinstance(cutoff, int | float) else cutoff
+        sampling = Sampling(strength, steps)
+        parts = []
+        for start in range(0, len(images), self.family.group):
+            group = np.arange(start, start + self.family.group).clip(max=len(images) - 1)
+            draws = torch.stack([_white(seeds[i], shape) for i in group]) if white is None else white[group]
+            parts.append(self._enhance_group(images[group], draws, preservation, sampling))
+        return np.concatenate(parts)[: len(images)]
 
     def _enhance_group(
-        self, images: np.ndarray, seeds: Sequence[int], cutoff: Cutoff | None, strength: float, steps: int
+        self, images: np.ndarray, white: Tensor, preservation: Preservation | None, sampling: Sampling
     ) -> np.ndarray:
-        """Enhances up to a group of images, filled up to a whole one with repetitions of the last."""
-        filled = np.minimum(np.arange(self._group), len(images) - 1)
-        source = self._padded(torch.from_numpy(images[filled]))
-        cutoffs = [cutoff] * self._group
-        noise = self.pipeline.noise(source, cutoffs, [torch.Generator().manual_seed(int(seeds[i])) for i in filled])
-        with autocast(source.device, self.precision):
-            result = self.pipeline(source, noise, cutoffs, strength, steps)
-        count, height, width = images.shape[:3]
-        inside = result[:count, :, BORDER : BORDER + height, BORDER : BORDER + width]
-        levels = ((inside + 1) * 127.5).round().clamp(0, 255)
+        """Enhances a whole group; a part of one is filled up with repetitions of its last image."""
+        height, width = images.shape[1:3]
+        preservations = [preservation] * len(images)
+        x_0 = self.family.encode(self._padded(torch.from_numpy(images)))
+        eps = self.family.noise(x_0, preservations, white)
+        with autocast(self.family.device, self.precision):
+            result = self.family.generate(x_0, eps, preservations, sampling)
+        border = self.family.border
+        levels = ((result[..., border : border + height, border : border + width] + 1) * 127.5).round().clamp(0, 255)
         return levels.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
     def _padded(self, images: Tensor) -> Tensor:
         """(N, H, W, 3) uint8 to (N, 3, H', W') float32 in [-1, 1], reflected at the border up to whole blocks."""
-        block, (height, width) = self.pipeline.block, images.shape[1:3]
-        right, bottom = (BORDER + -(size + 2 * BORDER) % block for size in (width, height))
-        levels = images.to(self.pipeline.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-        return F.pad(levels, (BORDER, right, BORDER, bottom), mode="reflect")
+        rows, columns = self._around(*images.shape[1:3])
+        levels = images.to(self.family.device).permute(0, 3, 1, 2).float() / 127.5 - 1
+        return reflected(levels, *rows, *columns)
+
+    def _around(self, height: int, width: int) -> list[tuple[int, int]]:
+        """Rows above and below, columns left and right that are reflected around a frame."""
+        border, block = self.family.border, self.family.block
+        return [(border, border + -(size + 2 * border) % block) for size in (height, width)]
+
+
+def _white(seed: int, shape: tuple[int, ...]) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(int(seed)))
 
 
 def _check(images: np.ndarray, seeds: Sequence[int], strength: float, steps: int) -> None:

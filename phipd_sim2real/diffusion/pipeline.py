@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +13,9 @@ from torch import Tensor
 
 from phipd_sim2real.diffusion.fit_settings import ModelSettings
 from phipd_sim2real.phase import Cutoff, structured_noise
+
+if TYPE_CHECKING:
+    from phipd_sim2real.phase import Preservation
 
 SIGMA = 0.4
 """Typical deviation of pictures in [-1, 1] from grey."""
@@ -71,15 +76,21 @@ class PhasePipeline(DiffusionPipeline):
         return self.config.patch * 2 ** (len(self.unet.config.block_out_channels) - 1)
 
     def noise(self, images: Tensor, cutoffs: Sequence[Cutoff | None], generators: Sequence[torch.Generator]) -> Tensor:
-        """Structured noise of each image from its own generator.
+        """`structure` with the white noise of each image drawn from its own CPU generator."""
+        height, width = (size + 2 * self.config.margin for size in images.shape[-2:])
+        white = [torch.randn(images.shape[1], height, width, generator=generator) for generator in generators]
+        return self.structure(images, cutoffs, torch.stack(white))
+
+    def structure(self, images: Tensor, preservations: Sequence[Preservation | None], white: Tensor) -> Tensor:
+        """Structured noise of each image.
 
         The transform sees the image with a reflected margin, which is cut off again: the seam where a periodic
         transform joins opposite borders would otherwise be kept as if it were structure of the scene.
 
         Args:
             images: (B, 3, H, W) float32 in [-1, 1].
-            cutoffs: one per image.
-            generators: CPU generators, one per image.
+            preservations: one per image.
+            white: (B, 3, H + 2 margin, W + 2 margin) float32 of unit variance.
 
         Returns:
             (B, 3, H, W) float32, unit variance on average.
@@ -87,20 +98,16 @@ class PhasePipeline(DiffusionPipeline):
         margin = self.config.margin
         padded = F.pad(images, (margin,) * 4, mode="reflect") if margin else images
         height, width = images.shape[-2:]
-        white = (torch.randn(padded.shape[1:], generator=generator) for generator in generators)
         noise = [
-            structured_noise(image, draw.to(image.device), cutoff)
-            for image, draw, cutoff in zip(padded, white, cutoffs, strict=True)
+            structured_noise(image, draw.to(image.device), kept)
+            for image, draw, kept in zip(padded, white, preservations, strict=True)
         ]
         return torch.stack(noise)[..., margin : margin + height, margin : margin + width]
 
-    def condition(self, cutoffs: Sequence[Cutoff | None]) -> Tensor:
+    def condition(self, preservations: Sequence[Preservation | None]) -> Tensor:
         """What the network is told about each noise: the geometric mean of the cutoff's axes, (B,) float32."""
         limit = self.config.max_cutoff
-        means = [
-            limit if cutoff is None else min(limit, (cutoff.cycles_per_pixel_x * cutoff.cycles_per_pixel_y) ** 0.5)
-            for cutoff in cutoffs
-        ]
+        means = [limit if kept is None else min(limit, _mean_cutoff(kept)) for kept in preservations]
         return torch.tensor(means, dtype=torch.float32, device=self.device)
 
     def velocity(self, x_t: Tensor, t: Tensor, condition: Tensor) -> Tensor:
@@ -118,7 +125,7 @@ class PhasePipeline(DiffusionPipeline):
 
     @torch.inference_mode()
     def __call__(
-        self, images: Tensor, noise: Tensor, cutoffs: Sequence[Cutoff | None], strength: float, steps: int
+        self, images: Tensor, noise: Tensor, cutoffs: Sequence[Preservation | None], strength: float, steps: int
     ) -> Tensor:
         """Denoises from t = strength to 0.
 
@@ -156,3 +163,11 @@ def velocity(unet: torch.nn.Module, x_t: Tensor, t: Tensor, condition: Tensor, p
     rest = unet(cells, t.flatten() * NOISE_SCALE, class_labels=condition * NOISE_SCALE).sample
     guess = (t - (1 - t) * SIGMA**2) / power * x_t
     return guess + SIGMA / power.sqrt() * F.pixel_shuffle(rest.float(), patch)
+
+
+def _mean_cutoff(kept: Preservation) -> float:
+    """Cycles per pixel; of anything but a `Cutoff`, the isotropic one that keeps phase in as many bins."""
+    if isinstance(kept, Cutoff):
+        return (kept.cycles_per_pixel_x * kept.cycles_per_pixel_y) ** 0.5
+    share = kept.mask(256, 256).mean().item()  # of all bins, on a grid that is fine enough for any band
+    return (share / math.pi) ** 0.5

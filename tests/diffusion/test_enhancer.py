@@ -52,6 +52,30 @@ def test_little_noise_changes_little(enhancer, images):
     assert np.abs(result.astype(int) - images).mean() < 4
 
 
+@pytest.mark.parametrize("size", [(32, 32), (33, 47), (61, 90)])
+def test_white_noise_can_be_given_in_place_of_the_seeds(enhancer, size):
+    images = np.stack([street(index, *size) for index in range(3)])
+    shape = enhancer.noise_shape(*size)
+    white = torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in (4, 5, 6)])
+    given = enhancer.enhance(images, [0, 0, 0], steps=1, white=white)
+    np.testing.assert_array_equal(given, enhancer.enhance(images, [4, 5, 6], steps=1))
+    top, left, factor = enhancer.noise_window(*size)
+    assert top + size[0] / factor <= shape[1] and left + size[1] / factor <= shape[2]
+
+
+def test_the_window_says_where_a_pixel_lies(tiny_model):
+    """One cell of large noise shows up at the pixel that the window gives it."""
+    enhancer = Enhancer.from_pretrained(tiny_model, device="cpu", precision="float32")
+    seen = []
+    enhancer.family.generate = lambda x_0, eps, *_: seen.append(eps) or x_0
+    white = torch.zeros(1, *enhancer.noise_shape(40, 50))
+    top, left, _ = enhancer.noise_window(40, 50)
+    white[..., top + 3, left + 5] = 1
+    enhancer.enhance(np.zeros((1, 40, 50, 3), np.uint8), [0], cutoff=0.0, white=white)
+    border = enhancer.family.border
+    assert seen[0][0, 0].argmax() == (border + 3) * seen[0].shape[-1] + border + 5
+
+
 def test_all_kinds_of_cutoff_are_taken(enhancer, images):
     as_number = enhancer.enhance(images[:1], [0], cutoff=0.2, steps=1)
     as_region = enhancer.enhance(images[:1], [0], cutoff=Cutoff.isotropic(0.2), steps=1)
@@ -68,6 +92,7 @@ def test_all_kinds_of_cutoff_are_taken(enhancer, images):
         ({"seeds": [1, 2]}, "seeds"),
         ({"strength": 0.0}, "strength"),
         ({"steps": 0}, "steps"),
+        ({"white": torch.zeros(1, 3, 64, 64)}, "White noise"),
     ],
 )
 def test_refuses_what_cannot_be_enhanced(tiny_model, bad, sentence):
