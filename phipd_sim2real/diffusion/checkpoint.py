@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -10,52 +12,64 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from phipd_sim2real.diffusion.validation import Measured
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import atomic_path
+
+ADAM = ("step", "exp_avg", "exp_avg_sq")
 
 
 @dataclass
 class TrainingState:
-    """A network in training.
+    """Weights in training; frozen ones are none of its business.
 
     Attributes:
-        unet: the network.
-        ema: exponential moving average of its parameters, by name.
-        optimizer: AdamW over its parameters.
+        weights: what is trained, by name.
+        ema: exponential moving average of it, by name.
+        optimizer: AdamW over it.
         step: optimizer steps done.
         losses: loss of every step.
+        validation: what was measured on held-out pictures, in order.
     """
 
-    unet: torch.nn.Module
+    weights: dict[str, torch.nn.Parameter]
     ema: dict[str, Tensor]
     optimizer: torch.optim.AdamW
     step: int = 0
     losses: list[float] = field(default_factory=list)
+    validation: list[Measured] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, unet: torch.nn.Module, learning_rate: float) -> TrainingState:
-        """State before the first step."""
-        ema = {name: parameter.detach().clone() for name, parameter in unet.named_parameters()}
-        return cls(unet, ema, torch.optim.AdamW(unet.parameters(), lr=learning_rate, fused=True))
+    def begin(cls, network: torch.nn.Module, learning_rate: float) -> TrainingState:
+        """State before the first step, of all parameters that ask for gradients."""
+        weights = {name: value for name, value in network.named_parameters() if value.requires_grad}
+        ema = {name: value.detach().clone() for name, value in weights.items()}
+        return cls(weights, ema, torch.optim.AdamW(weights.values(), lr=learning_rate, fused=True))
 
     def update_ema(self, decay: float) -> None:
         """One averaging step; the decay rises to its value as steps come in."""
         share = 1 - min(decay, (1 + self.step) / (10 + self.step))
-        parameters = [parameter.detach() for parameter in self.unet.parameters()]
-        torch._foreach_lerp_(list(self.ema.values()), parameters, share)
+        torch._foreach_lerp_(list(self.ema.values()), self._values(), share)
+
+    def swap(self) -> None:
+        """Exchanges the weights and their average: the network computes with the average until the next call."""
+        for weight, average in zip(self._values(), self.ema.values(), strict=True):
+            kept = weight.clone()
+            weight.copy_(average)
+            average.copy_(kept)
 
     def save(self, path: Path, identity: str) -> None:
         """Writes the state atomically; `identity` names the settings and data it belongs to."""
         tensors = {"step": torch.tensor(self.step), "losses": torch.tensor(self.losses, dtype=torch.float64)}
-        for name, parameter in self.unet.named_parameters():
-            tensors[f"unet.{name}"] = parameter.detach()
+        for name, weight in self.weights.items():
+            tensors[f"weights.{name}"] = weight.detach()
             tensors[f"ema.{name}"] = self.ema[name]
-            for key, value in self.optimizer.state[parameter].items():
+            for key, value in self.optimizer.state[weight].items():
                 tensors[f"optimizer.{key}.{name}"] = value
+        # One entry: safetensors writes several in an order that changes from run to run.
+        notes = {"fit": json.dumps({"identity": identity, "validation": [asdict(row) for row in self.validation]})}
         with atomic_path(path) as temporary:
-            save_file(
-                {key: value.cpu().contiguous() for key, value in tensors.items()}, temporary, {"identity": identity}
-            )
+            save_file({key: value.cpu().contiguous() for key, value in tensors.items()}, temporary, notes)
 
     def restore(self, path: Path, identity: str) -> None:
         """Continues from a saved state.
@@ -64,17 +78,20 @@ class TrainingState:
             UsageError: it was made with other settings or other data.
         """
         with safe_open(path, framework="pt") as file:
-            if file.metadata()["identity"] != identity:
+            notes = json.loads(file.metadata()["fit"])
+            if notes["identity"] != identity:
                 raise UsageError(
                     f"{path} comes from a fit with other settings or other data; use the same ones, "
                     "or give another --out."
                 )
             self.step = int(file.get_tensor("step"))
             self.losses = file.get_tensor("losses").tolist()
-            for name, parameter in self.unet.named_parameters():
-                parameter.data.copy_(file.get_tensor(f"unet.{name}"))
+            self.validation = [Measured(**row) for row in notes["validation"]]
+            for name, weight in self.weights.items():
+                weight.data.copy_(file.get_tensor(f"weights.{name}"))
                 self.ema[name].copy_(file.get_tensor(f"ema.{name}"))
-                self.optimizer.state[parameter] = {
-                    key: file.get_tensor(f"optimizer.{key}.{name}").to(parameter.device)
-                    for key in ("step", "exp_avg", "exp_avg_sq")
-                }
+                moments = {key: file.get_tensor(f"optimizer.{key}.{name}").to(weight.device) for key in ADAM}
+                self.optimizer.state[weight] = moments
+
+    def _values(self) -> Sequence[Tensor]:
+        return [weight.detach() for weight in self.weights.values()]

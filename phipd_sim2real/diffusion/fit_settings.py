@@ -10,9 +10,12 @@ from pydantic import Field, model_validator
 from phipd_sim2real.diffusion.settings import Positive, Precision
 from phipd_sim2real.settings import Settings
 
+CyclesPerPixel = Annotated[float, Field(ge=0, le=0.5)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
 
 class ModelSettings(Settings):
-    """The network: diffusers' UNet2DModel on 4×4 pixel blocks."""
+    """The pixel network: diffusers' UNet2DModel on 4×4 pixel blocks."""
 
     channels: tuple[Positive, ...] = (64, 128, 160)
     """Channels per level; each level halves the resolution. Multiples of 16."""
@@ -33,17 +36,110 @@ class ModelSettings(Settings):
             raise ValueError(f"channels={self.channels} must be multiples of 16, the size of a norm group")
         return self
 
+    @property
+    def block(self) -> int:
+        """Image sides must be multiples of this many pixels."""
+        return self.patch * 2 ** (len(self.channels) - 1)
+
 
 class CropSettings(Settings):
     """Crops of one size."""
 
     height: Annotated[int, Field(ge=32)] = 96
-    """Pixels; a multiple of patch · 2^(levels − 1), as the width."""
+    """Pixels; a multiple of the model's block, as the width: of patch · 2^(levels − 1) for the pixel network,
+    of 16 or 64 for models with a VAE."""
 
     width: Annotated[int, Field(ge=32)] = 128
 
     count: Positive = 16
-    """Crops per step and process."""
+    """Crops per micro-batch and process."""
+
+
+class ExponentialCutoff(Settings):
+    """The paper's law of cutoffs: start + an exponential draw, so that strong and weak structure are both seen."""
+
+    start: CyclesPerPixel = 0.0
+    """r_0 in cycles per pixel: every crop keeps at least this."""
+
+    mean: Annotated[float, Field(gt=0, le=0.5)] = 0.02
+    """Mean of the exponential draw in cycles per pixel. The paper's 10 bins are 10 / (8 · 64) = 0.02 for images
+    of 512 pixels."""
+
+    highest: Annotated[float, Field(gt=0, le=0.5)] = 0.5
+    """Draws above this are set to it."""
+
+    @model_validator(mode="after")
+    def _rising(self) -> ExponentialCutoff:
+        if self.start > self.highest:
+            raise ValueError(f"start={self.start} is above highest={self.highest}")
+        return self
+
+
+class LoraSettings(Settings):
+    """Low-rank adapters on frozen weights."""
+
+    rank: Positive = 16
+
+    alpha: Annotated[float, Field(gt=0)] | None = None
+    """The adapters' product is scaled by alpha / rank; None takes the rank, hence 1."""
+
+    targets: tuple[str, ...] | None = None
+    """Endings of the names of the layers that get adapters; None takes the projections of all attention, and the
+    convolutions of the pixel network too."""
+
+    merge: bool = False
+    """Export whole weights with the adapters added, instead of the adapters and a note of their base."""
+
+
+class SampleSettings(Settings):
+    """Sheets of source, noise and result, written to `training/samples/` while the fit runs."""
+
+    every: Positive = 500
+    """Steps between sheets."""
+
+    pictures: Positive = 3
+
+    cutoffs: Annotated[tuple[CyclesPerPixel, ...], Field(min_length=1)] = (0.05, 0.2)
+    """One row each per picture, in cycles per pixel."""
+
+    height: Annotated[int, Field(ge=32)] = 192
+    """Pixels of the middle of a picture that are shown; multiples as for crops."""
+
+    width: Annotated[int, Field(ge=32)] = 320
+
+    strength: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    steps: Positive = 8
+
+
+class ValidationSettings(Settings):
+    """Measures on pictures that are never trained on, written to `training/validation.csv`."""
+
+    data: Path | None = None
+    """A drive log or folder of held-out pictures of the wanted look; None sets `share` of the data aside."""
+
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Share of the data's segments (drive log) or pictures (folder) that is set aside, chosen by hash."""
+
+    sources: Path | None = None
+    """Pictures of the look to be enhanced, for the measures of look and structure; None takes held-out ones."""
+
+    every: Positive = 500
+    """Steps between validations; the moving average of the weights is measured."""
+
+    pictures: Positive = 16
+
+    height: Annotated[int, Field(ge=32)] = 192
+    """Pixels of the middle of a picture that are used; multiples as for crops."""
+
+    width: Annotated[int, Field(ge=32)] = 320
+
+    cutoff: CyclesPerPixel = 0.2
+    """Of every measure, in cycles per pixel."""
+
+    strength: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    steps: Positive = 4
 
 
 class FitSettings(Settings):
@@ -56,9 +152,23 @@ class FitSettings(Settings):
     """Pictures used, evenly spread over what there is."""
 
     initial: str | None = None
-    """Name or folder of a model to start from; None starts from random weights."""
+    """Model to start from, which decides the family: name or folder; None builds the pixel network with random
+    weights."""
 
     model: ModelSettings = ModelSettings()
+    """The pixel network; only without `initial`."""
+
+    lora: LoraSettings | None = None
+    """Fit low-rank adapters instead of all weights."""
+
+    prompt: str = ""
+    """What a model with a text encoder is told about every picture."""
+
+    captions: bool = False
+    """Read the prompt of each picture of a folder from the text file beside it (`a.jpg`, `a.txt`)."""
+
+    prompt_dropout: Share = 0.1
+    """Share of crops for which the prompt is left empty, so that guidance works; only models with a text encoder."""
 
     steps: Positive = 8_000
     """Optimizer steps in all; a larger number continues a finished fit."""
@@ -66,14 +176,20 @@ class FitSettings(Settings):
     crops: Annotated[tuple[CropSettings, ...], Field(min_length=1)] = (CropSettings(),)
     """Each step draws one of these batches; several sizes teach a model to see small and large frames alike."""
 
+    accumulate: Positive = 1
+    """Micro-batches per optimizer step, each of its own crop size."""
+
     scale: tuple[float, float] = (0.67, 1.25)
     """Range of crop pixels per image pixel, log-uniform; larger shows less of the picture, enlarged."""
 
-    cutoff: tuple[float, float] = (0.0, 0.5)
-    """Range of the cutoff in cycles per pixel, uniform; 0 is Gaussian noise."""
+    cutoff: tuple[float, float] | ExponentialCutoff = (0.0, 0.5)
+    """Range of the cutoff in cycles per pixel, uniform; 0 is Gaussian noise. Or the paper's exponential law."""
 
-    free_below: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    free_below: CyclesPerPixel = 0.0
     """In a third of the crops the phase below a frequency of up to this (cycles per pixel) is let go too."""
+
+    times: Literal["uniform", "logit_normal"] = "uniform"
+    """Law of the noise level; logit-normal dwells on the middle, as large flow-matching models were trained."""
 
     learning_rate: Annotated[float, Field(gt=0)] = 4e-4
 
@@ -90,17 +206,47 @@ class FitSettings(Settings):
     precision: Precision = "auto"
     """`auto` computes in bf16 where the device has it."""
 
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass: less memory, more time, the same gradients."""
+
     checkpoint_every: Positive = 500
     """Steps between checkpoints, and between lines of the loss log."""
 
+    samples: SampleSettings | None = None
+    """Sheets of samples; None writes none."""
+
+    validation: ValidationSettings | None = None
+    """Measures on held-out pictures; None trains on all."""
+
     @model_validator(mode="after")
     def _consistent(self) -> FitSettings:
-        block = self.model.patch * 2 ** (len(self.model.channels) - 1)
-        for crop in self.crops:
-            if crop.height % block or crop.width % block:
-                raise ValueError(f"crops of {crop.width}×{crop.height} need sides that are multiples of {block} here")
-        for name, low in (("scale", 0.1), ("cutoff", 0.0)):
-            first, last = getattr(self, name)
+        ranges = {"scale": (0.1, self.scale)}
+        if not isinstance(self.cutoff, ExponentialCutoff):
+            ranges["cutoff"] = (0.0, self.cutoff)
+        for name, (low, (first, last)) in ranges.items():
             if not low <= first <= last:
                 raise ValueError(f"{name}={first, last} must be a rising range from {low} up")
+        if self.initial is None:
+            self.check_sizes(self.model.block)
+            if self.lora is not None:
+                raise ValueError("lora needs a model to adapt; name it with initial")
         return self
+
+    @property
+    def highest_cutoff(self) -> float:
+        """Largest cutoff that is drawn, cycles per pixel."""
+        return self.cutoff.highest if isinstance(self.cutoff, ExponentialCutoff) else self.cutoff[1]
+
+    def check_sizes(self, block: int) -> None:
+        """Refuses sizes that a model cannot take.
+
+        Raises:
+            ValueError: a side of a crop, a sample or a validation picture is no multiple of `block` pixels.
+        """
+        asked = {"crops": self.crops, "samples": (self.samples,), "validation": (self.validation,)}
+        for name, sizes in asked.items():
+            for size in sizes:
+                if size is not None and (size.height % block or size.width % block):
+                    raise ValueError(
+                        f"{name} of {size.width}×{size.height} need sides that are multiples of {block} here"
+                    )

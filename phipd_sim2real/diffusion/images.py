@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -41,37 +44,89 @@ class UnpairedImages:
     Attributes:
         encoded: JPEG or PNG bytes.
         domain: of the drive log they come from; `images` for a folder.
-        sha256: over all of them, in order.
+        groups: what must not be torn apart when pictures are set aside: the segment of each in a drive log,
+            the hash of each in a folder.
+        captions: what each shows; None where that was not asked for.
     """
 
     encoded: tuple[bytes, ...]
     domain: str
-    sha256: str
+    groups: tuple[str, ...]
+    captions: tuple[str, ...] | None = None
 
     @classmethod
-    def load(cls, data: Path, max_images: int) -> UnpairedImages:
+    def load(cls, data: Path, max_images: int, captions: bool = False) -> UnpairedImages:
         """Reads a drive log or a folder; more than `max_images` are thinned out evenly.
 
+        Args:
+            data: the log or folder.
+            max_images: the most that are read.
+            captions: read the text file beside each picture too; a folder's only.
+
         Raises:
-            UsageError: there is no such folder, or it holds no pictures.
+            UsageError: there is no such folder, it holds no pictures, or a picture has no caption.
         """
         if is_drive_log(data):
-            log = DriveLog(data)
-            encoded = _thinned(
-                [image for segment in log.segments for image in _segment_images(log, segment)], max_images
-            )
-            domain = log.provenance.domain
-        else:
-            encoded = [path.read_bytes() for path in _thinned(image_files(data), max_images)]
-            domain = "images"
-        if not encoded:
-            raise UsageError(f"The drive log {data} holds no camera images; capture some first.")
-        digest = hashlib.sha256()
-        for image in encoded:
-            digest.update(hashlib.sha256(image).digest())
-        return cls(tuple(encoded), domain, digest.hexdigest())
+            if captions:
+                raise UsageError(f"{data} is a drive log, whose pictures have no captions; give one prompt for all.")
+            return cls._of_log(DriveLog(data), max_images)
+        files = _thinned(image_files(data), max_images)
+        encoded = tuple(path.read_bytes() for path in files)
+        texts = tuple(_caption(path) for path in files) if captions else None
+        return cls(encoded, "images", tuple(hashlib.sha256(image).hexdigest() for image in encoded), texts)
 
-    def crop(self, rng: np.random.Generator, height: int, width: int, scale: tuple[float, float]) -> np.ndarray:
+    @classmethod
+    def _of_log(cls, log: DriveLog, max_images: int) -> UnpairedImages:
+        name = column("camera_image", "image")
+        items = [
+            (image, segment) for segment in log.segments for image in log.table("camera_image", segment, [name])[name]
+        ]
+        if not items:
+            raise UsageError(f"The drive log {log.root} holds no camera images; capture some first.")
+        encoded, segments = zip(*_thinned(items, max_images), strict=True)
+        return cls(encoded, log.provenance.domain, segments)
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 (hex) over all pictures and captions, in order."""
+        digest = hashlib.sha256()
+        for content in (*self.encoded, *(text.encode() for text in self.captions or ())):
+            digest.update(hashlib.sha256(content).digest())
+        return digest.hexdigest()
+
+    def split(self, share: float) -> tuple[UnpairedImages, UnpairedImages]:
+        """Sets a share of the groups aside, chosen by the hash of their names.
+
+        Args:
+            share: in (0, 1); at least one group goes to each side.
+
+        Returns:
+            the pictures to train on, and those set aside.
+
+        Raises:
+            UsageError: there is one group alone.
+        """
+        groups = sorted(set(self.groups), key=lambda group: hashlib.sha256(group.encode()).digest())
+        if len(groups) < 2:
+            raise UsageError(
+                "The data is a single segment or picture, of which none can be set aside; "
+                "give validation pictures of their own with validation.data, or none."
+            )
+        aside = set(groups[: min(len(groups) - 1, math.ceil(share * len(groups)))])
+        chosen = [group in aside for group in self.groups]
+        return self._where([not held for held in chosen]), self._where(chosen)
+
+    def spread(self, count: int) -> UnpairedImages:
+        """Up to `count` of the pictures, evenly spread."""
+        kept = set(_thinned(list(range(len(self))), count))
+        return self._where([index in kept for index in range(len(self))])
+
+    def crop(
+        self, rng: np.random.Generator, height: int, width: int, scale: tuple[float, float]
+    ) -> tuple[np.ndarray, int]:
         """A random crop of a random picture at a random scale, mirrored half of the time.
 
         Args:
@@ -81,9 +136,10 @@ class UnpairedImages:
             scale: range of crop pixels per picture pixel, log-uniform; raised where the picture is too small.
 
         Returns:
-            (height, width, 3) uint8 RGB.
+            (height, width, 3) uint8 RGB, and the picture's index.
         """
-        image = decode_jpeg(self.encoded[rng.integers(len(self.encoded))])
+        index = int(rng.integers(len(self.encoded)))
+        image = decode_jpeg(self.encoded[index])
         zoom = max(np.exp(rng.uniform(*np.log(scale))), height / image.shape[0], width / image.shape[1])
         rows, columns = round(height / zoom), round(width / zoom)
         top = rng.integers(image.shape[0] - rows + 1)
@@ -91,13 +147,34 @@ class UnpairedImages:
         region = image[top : top + rows, left : left + columns]
         if rng.random() < 0.5:
             region = region[:, ::-1]
-        interpolation = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
-        return cv2.resize(np.ascontiguousarray(region), (width, height), interpolation=interpolation)
+        return _resized(region, height, width, zoom), index
+
+    def middle(self, index: int, height: int, width: int) -> np.ndarray:
+        """The largest middle part of a picture that has the asked shape, resized: (height, width, 3) uint8 RGB."""
+        image = decode_jpeg(self.encoded[index])
+        zoom = max(height / image.shape[0], width / image.shape[1])
+        rows, columns = round(height / zoom), round(width / zoom)
+        top, left = (image.shape[0] - rows) // 2, (image.shape[1] - columns) // 2
+        return _resized(image[top : top + rows, left : left + columns], height, width, zoom)
+
+    def _where(self, chosen: Sequence[bool]) -> UnpairedImages:
+        def kept(items: tuple) -> tuple:
+            return tuple(item for item, yes in zip(items, chosen, strict=True) if yes)
+
+        captions = None if self.captions is None else kept(self.captions)
+        return UnpairedImages(kept(self.encoded), self.domain, kept(self.groups), captions)
 
 
-def _segment_images(log: DriveLog, segment: str) -> list[bytes]:
-    name = column("camera_image", "image")
-    return list(log.table("camera_image", segment, [name])[name])
+def _caption(picture: Path) -> str:
+    path = picture.with_suffix(".txt")
+    if not path.is_file():
+        raise UsageError(f"{picture} has no caption {path.name} beside it; write one, or set captions=false.")
+    return path.read_text(encoding="utf-8").strip()
+
+
+def _resized(region: np.ndarray, height: int, width: int, zoom: float) -> np.ndarray:
+    interpolation = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
+    return cv2.resize(np.ascontiguousarray(region), (width, height), interpolation=interpolation)
 
 
 def _thinned(items: list, most: int) -> list:

@@ -9,8 +9,12 @@ from phipd_sim2real.diffusion.settings import Precision
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:
     """The autocast region for a precision; `auto` is bf16 where the device has instructions for it."""
-    bf16 = precision == "bf16" or (precision == "auto" and _has_bf16(device))
-    return torch.autocast(device.type, torch.bfloat16, enabled=bf16)
+    return torch.autocast(device.type, torch.bfloat16, enabled=computes_bf16(device, precision))
+
+
+def computes_bf16(device: torch.device, precision: Precision) -> bool:
+    """Whether a precision means bf16 on a device."""
+    return precision == "bf16" or (precision == "auto" and _has_bf16(device))
 
 
 def _has_bf16(device: torch.device) -> bool:

@@ -44,6 +44,16 @@ def pictures(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def captioned(tmp_path_factory) -> Path:
+    """A folder of three pictures with captions beside them."""
+    folder = tmp_path_factory.mktemp("captioned")
+    for index in range(3):
+        cv2.imwrite(str(folder / f"street_{index}.jpg"), street(index))
+        (folder / f"street_{index}.txt").write_text(f"street {index}\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_fit(pictures) -> FitSettings:
     """Settings of a fit that takes about a second."""
     return FitSettings(

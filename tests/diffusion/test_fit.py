@@ -8,10 +8,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from phipd_sim2real.diffusion.fit import _rate, fit
+from phipd_sim2real.diffusion.fit import fit
 from phipd_sim2real.diffusion.fit_settings import FitSettings
 from phipd_sim2real.diffusion.images import UnpairedImages
 from phipd_sim2real.diffusion.models import WEIGHTS
+from phipd_sim2real.diffusion.trainer import learning_rate_share
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.settings import load_settings
 
@@ -72,12 +73,12 @@ def test_loss_falls(tiny_fit, tmp_path):
 
 def test_the_learning_rate_rises_holds_and_falls_to_nothing(tiny_fit):
     settings = tiny_fit.model_copy(update={"steps": 100, "warmup_steps": 10, "decay_steps": 40})
-    rates = [_rate(step, settings) for step in range(100)]
+    rates = [learning_rate_share(step, settings) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9:61] == [1.0] * 52
     assert rates[80] == pytest.approx(0.5)
     assert 0 < rates[99] < 0.01
-    assert all(_rate(step, settings.model_copy(update={"decay_steps": 0})) == 1 for step in range(9, 100))
+    assert all(learning_rate_share(step, settings.model_copy(update={"decay_steps": 0})) == 1 for step in range(9, 100))
 
 
 def test_a_decayed_fit_is_not_continued(tiny_fit, tmp_path):
@@ -99,7 +100,7 @@ def test_crops_have_the_asked_size_at_every_scale(pictures):
     images = UnpairedImages.load(pictures, 100)
     rng = np.random.default_rng(0)
     for scale in ((0.1, 0.1), (1.0, 1.0), (3.0, 3.0)):
-        assert images.crop(rng, 32, 48, scale).shape == (32, 48, 3)
+        assert images.crop(rng, 32, 48, scale)[0].shape == (32, 48, 3)
 
 
 def test_many_pictures_are_thinned_out(pictures):

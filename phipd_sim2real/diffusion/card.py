@@ -1,0 +1,143 @@
+"""The model card of a fitted model, written from its record alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+OBJECTIVES = {
+    "flow": "flow matching on structured noise, v = ε − x₀",
+    "epsilon": "noise prediction on structured noise, ε",
+    "v_prediction": "v prediction on structured noise, α ε − σ x₀",
+}
+
+RENDERED = ("simulator", "carla")
+"""Parts of the names of domains whose pictures are rendered."""
+
+
+def card(record: dict[str, Any]) -> str:
+    """README.md of a model folder, from the content of its `fit.json`; the same wherever the folder lies."""
+    sections = [_header(record), _usage(record), _table(record), _figures(record), _limits(record)]
+    return "\n".join(sections)
+
+
+def _header(record: dict[str, Any]) -> str:
+    kind = "Low-rank adapters" if _adapters(record) else "A model"
+    images = record["images"]
+    return f"""---
+library_name: diffusers
+tags: [image-to-image, sim2real, phase-preserving-diffusion]
+---
+# {record["family"]} in the look of {record["settings"]["data"]}
+
+{kind} for phase-preserving diffusion (NeuralRemaster, arXiv 2512.05106) of the family `{record["family"]}`, fitted to
+{images["count"]} unpaired pictures of the domain "{images["domain"]}"{_origin(images["domain"])}.
+"""
+
+
+def _origin(domain: str) -> str:
+    rendered = any(part in domain.lower() for part in RENDERED)
+    return ", all of them rendered: it has learnt no real picture" if rendered else ""
+
+
+def _usage(record: dict[str, Any]) -> str:
+    prompt = record["settings"]["prompt"]
+    told = f", prompt={prompt!r}" if prompt else ""
+    lines = f"""```python
+from phipd_sim2real import Enhancer
+
+enhancer = Enhancer.from_pretrained(FOLDER)  # where this file lies
+enhanced = enhancer.enhance(images, seeds=range(len(images)), cutoff=0.2{told})  # uint8 (N, H, W, 3) in and out
+```
+"""
+    if _adapters(record):
+        lines += f"""
+The weights are adapters alone, in the layout of `pipeline.load_lora_weights`. Their base is
+`{record["settings"]["initial"]}` with weights of SHA-256 `{record["base_sha256"]}`; its licence holds for what
+is made with them.
+"""
+    return lines
+
+
+def _table(record: dict[str, Any]) -> str:
+    settings = record["settings"]
+    rows = {
+        "Pictures": _pictures(record["images"]),
+        "Held out": _pictures(record["held_out"]) if "held_out" in record else "none",
+        "Start": "random weights" if settings["initial"] is None else f"`{settings['initial']}`",
+        "Trained": f"{record['parameters']:,} parameters{_rank(settings)}",
+        "Objective": OBJECTIVES[record["objective"]],
+        "Cutoff": _law(settings),
+        "Steps": f"{settings['steps']} of {_crops(settings)}",
+        "Optimizer": f"AdamW {settings['learning_rate']:g}, {settings['warmup_steps']} steps up, "
+        f"{settings['decay_steps']} down; moving average {settings['ema_decay']:g}; seed {settings['seed']}",
+        "Weights": f"SHA-256 `{record['weights_sha256']}`",
+    }
+    lines = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]
+    return "\n".join(lines) + "\n\n`fit.json` holds every setting; the same ones make the same bytes on one machine.\n"
+
+
+def _pictures(images: dict[str, Any]) -> str:
+    return f'{images["count"]} of domain "{images["domain"]}", SHA-256 `{images["sha256"]}`'
+
+
+def _rank(settings: dict[str, Any]) -> str:
+    return "" if settings["lora"] is None else f", adapters of rank {settings['lora']['rank']}"
+
+
+def _law(settings: dict[str, Any]) -> str:
+    law, free = settings["cutoff"], settings["free_below"]
+    if isinstance(law, dict):
+        text = f"{law['start']:g} + exponential of mean {law['mean']:g}, at most {law['highest']:g} cycles per pixel"
+    else:
+        text = f"uniform in {law[0]:g} to {law[1]:g} cycles per pixel"
+    return text + (f"; in a third of the crops phase below up to {free:g} is let go" if free else "")
+
+
+def _crops(settings: dict[str, Any]) -> str:
+    sizes = " or ".join(f"{crop['count']} crops of {crop['width']}×{crop['height']}" for crop in settings["crops"])
+    return sizes if settings["accumulate"] == 1 else f"{settings['accumulate']} micro-batches of {sizes}"
+
+
+def _figures(record: dict[str, Any]) -> str:
+    curve = record["loss_curve"]
+    lines = [
+        "## Figures",
+        "",
+        "Training loss, mean up to each step from the one before:",
+        "",
+        "| step | " + " | ".join(str(point["step"]) for point in curve) + " |",
+        "|---|" + "---|" * len(curve),
+        "| loss | " + " | ".join(f"{point['loss']:.4f}" for point in curve) + " |",
+        "",
+    ]
+    validation = record["validation"]
+    if validation is None:
+        return "\n".join([*lines, "Nothing was held out, so nothing was measured on unseen pictures.", ""])
+    lines += [
+        f"On held-out pictures at step {validation['last'][0]['step']} (the loss was lowest at step "
+        f"{validation['best_step']}):",
+        "",
+        "| measure | value | unit | better | pictures |",
+        "|---|---|---|---|---|",
+    ]
+    for row in validation["last"]:
+        valid = f"{row['valid']} of {row['total']}"
+        lines.append(f"| {row['name']} | {row['value']:.4g} | {row['unit']} | {row['better']} | {valid} |")
+    return "\n".join([*lines, ""])
+
+
+def _limits(record: dict[str, Any]) -> str:
+    crops = record["settings"]["crops"]
+    largest = max(crops, key=lambda crop: crop["height"] * crop["width"])
+    return f"""## Limits
+
+- What is finer than the cutoff is invented. Check the labels of small objects with `phipd inspect`.
+- It has seen crops of up to {largest["width"]}×{largest["height"]} pixels; much larger frames may show wide surfaces
+  that it never saw whole.
+- It knows nothing but the pictures above: no other weather, place or camera.
+"""
+
+
+def _adapters(record: dict[str, Any]) -> bool:
+    lora = record["settings"]["lora"]
+    return lora is not None and not lora["merge"]

@@ -1,0 +1,68 @@
+"""The pictures of a fit: those that are learnt, those that are held out, those that are only enhanced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from phipd_sim2real.diffusion.fit_settings import FitSettings
+from phipd_sim2real.diffusion.images import UnpairedImages
+
+
+@dataclass(frozen=True)
+class FitData:
+    """What a fit reads.
+
+    Attributes:
+        training: pictures that are learnt.
+        held_out: pictures of the same look that are never trained on; None without validation.
+        sources: pictures of the look to be enhanced; the held-out ones where none are given.
+    """
+
+    training: UnpairedImages
+    held_out: UnpairedImages | None
+    sources: UnpairedImages | None
+
+    @classmethod
+    def load(cls, settings: FitSettings) -> FitData:
+        """Reads what the settings name.
+
+        Raises:
+            UsageError: a folder is absent, empty, without captions that were asked for, or cannot be split.
+        """
+        training = UnpairedImages.load(settings.data, settings.max_images, settings.captions)
+        validation = settings.validation
+        if validation is None:
+            return cls(training, None, None)
+        if validation.data is None:
+            training, held_out = training.split(validation.share)
+        else:
+            held_out = UnpairedImages.load(validation.data, settings.max_images)
+        if validation.sources is None:
+            sources = held_out
+        else:
+            sources = UnpairedImages.load(validation.sources, settings.max_images)
+        return cls(training, held_out.spread(validation.pictures), sources.spread(validation.pictures))
+
+    @property
+    def shown(self) -> UnpairedImages:
+        """Pictures that sample sheets start from: none that is learnt, where there are others."""
+        return self.training if self.sources is None else self.sources
+
+    def provenance(self) -> dict[str, Any]:
+        """Count, domain and SHA-256 of every set."""
+        sets = {"images": self.training, "held_out": self.held_out, "sources": self.sources}
+        return {
+            name: {"count": len(images), "domain": images.domain, "sha256": images.sha256}
+            for name, images in sets.items()
+            if images is not None
+        }
+
+    def named_by_content(self, settings: FitSettings) -> FitSettings:
+        """The settings with hashes of the pictures in place of where they lie."""
+        validation = settings.validation
+        if validation is not None:
+            places = {"data": Path(self.held_out.sha256), "sources": Path(self.sources.sha256)}
+            validation = validation.model_copy(update=places)
+        return settings.model_copy(update={"data": Path(self.training.sha256), "validation": validation})
