@@ -77,6 +77,19 @@ class Enhancer:
         first = self.family.margin + self.family.border // self.family.factor
         return first, first, self.family.factor
 
+    def canvas(self, images: np.ndarray) -> Tensor:
+        """What structured noise takes its phase from: the frames as the model sees them, with the noise's margin.
+
+        Args:
+            images: (N, H, W, 3) uint8 RGB.
+
+        Returns:
+            (N, *noise_shape(H, W)) float32.
+        """
+        margin = (self.family.margin,) * 4
+        frames = [self.family.encode(self._padded(torch.from_numpy(image[None]))) for image in images]
+        return torch.cat([reflected(x_0, *margin) for x_0 in frames])
+
     def enhance(
         self,
         images: np.ndarray,
@@ -85,6 +98,7 @@ class Enhancer:
         strength: float = 0.8,
         steps: int = DEFAULT_STEPS,
         white: Tensor | None = None,
+        noise: Tensor | None = None,
     ) -> np.ndarray:
         """Enhances a batch of frames of one size.
 
@@ -98,6 +112,7 @@ class Enhancer:
             strength: in (0, 1]; 1 starts from structured noise alone, less is structured SDEdit.
             steps: denoising steps, at least 1.
             white: (N, *noise_shape(H, W)) float32 white noise of unit variance in place of the seeds' own.
+            noise: structured noise of the same shape in place of what would be made of the white noise; see `canvas`.
 
         Returns:
             (N, H, W, 3) uint8 RGB.
@@ -107,25 +122,39 @@ class Enhancer:
         """
         _check(images, seeds, strength, steps)
         shape = self.noise_shape(*images.shape[1:3])
-        if white is not None and white.shape != (len(images), *shape):
-            raise UsageError(f"White noise of shape {tuple(white.shape)} was given; need {(len(images), *shape)}.")
+        for kind, given in (("White", white), ("Structured", noise)):
+            if given is not None and given.shape != (len(images), *shape):
+                raise UsageError(f"{kind} noise of shape {tuple(given.shape)} was given; need {(len(images), *shape)}.")
         preservation = Cutoff.isotropic(cutoff) if isinstance(cutoff, int | float) else cutoff
         sampling = Sampling(strength, steps)
         parts = []
         for start in range(0, len(images), self.family.group):
             group = np.arange(start, start + self.family.group).clip(max=len(images) - 1)
+            if noise is not None:
+                parts.append(self._enhance_group(images[group], None, noise[group], preservation, sampling))
+                continue
             draws = torch.stack([_white(seeds[i], shape) for i in group]) if white is None else white[group]
-            parts.append(self._enhance_group(images[group], draws, preservation, sampling))
+            parts.append(self._enhance_group(images[group], draws, None, preservation, sampling))
         return np.concatenate(parts)[: len(images)]
 
     def _enhance_group(
-        self, images: np.ndarray, white: Tensor, preservation: Preservation | None, sampling: Sampling
+        self,
+        images: np.ndarray,
+        white: Tensor | None,
+        noise: Tensor | None,
+        preservation: Preservation | None,
+        sampling: Sampling,
     ) -> np.ndarray:
         """Enhances a whole group; a part of one is filled up with repetitions of its last image."""
         height, width = images.shape[1:3]
         preservations = [preservation] * len(images)
         x_0 = self.family.encode(self._padded(torch.from_numpy(images)))
-        eps = self.family.noise(x_0, preservations, white)
+        if noise is None:
+            eps = self.family.noise(x_0, preservations, white)
+        else:
+            margin = self.family.margin
+            rows, columns = (slice(margin, margin + size) for size in x_0.shape[-2:])
+            eps = noise[..., rows, columns].to(x_0.device)
         with autocast(self.family.device, self.precision):
             result = self.family.generate(x_0, eps, preservations, sampling)
         border = self.family.border
