@@ -19,7 +19,7 @@ from phipd_sim2real.diffusion.fit_data import FitData
 from phipd_sim2real.diffusion.fit_settings import FitSettings
 from phipd_sim2real.diffusion.models import model_folder, weights_sha256
 from phipd_sim2real.diffusion.pipeline import PhasePipeline
-from phipd_sim2real.diffusion.precision import autocast, computes_bf16
+from phipd_sim2real.diffusion.precision import autocast, uses_bf16
 from phipd_sim2real.diffusion.sheets import Sheets
 from phipd_sim2real.diffusion.trainer import Trainer
 from phipd_sim2real.diffusion.validation import Validation, write_rows
@@ -94,7 +94,7 @@ def _initial(settings: FitSettings, device: torch.device) -> Family:
         pipeline = PhasePipeline.build(settings.model, settings.highest_cutoff, settings.seed)
         family = PixelFamily(pipeline.to(device))
     else:
-        frozen_half = settings.lora is not None and computes_bf16(device, settings.precision)
+        frozen_half = settings.lora is not None and uses_bf16(device, settings.precision)
         dtype = torch.bfloat16 if frozen_half else torch.float32
         family = load_family(model_folder(settings.initial), device, dtype)
     try:

@@ -7,14 +7,14 @@ import torch
 from phipd_sim2real.diffusion.settings import Precision
 
 
-def autocast(device: torch.device, precision: Precision) -> torch.autocast:
-    """The autocast region for a precision; `auto` is bf16 where the device has instructions for it."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=computes_bf16(device, precision))
-
-
-def computes_bf16(device: torch.device, precision: Precision) -> bool:
-    """Whether a precision means bf16 on a device."""
+def uses_bf16(device: torch.device, precision: Precision) -> bool:
+    """Whether a precision means bf16; `auto` does where the device has instructions for it."""
     return precision == "bf16" or (precision == "auto" and _has_bf16(device))
+
+
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+    """The autocast region for a precision."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=uses_bf16(device, precision))
 
 
 def _has_bf16(device: torch.device) -> bool:
