@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -13,18 +14,18 @@ from torch import Tensor
 
 from phipd_sim2real.diffusion.families import Family, Sampling, load_family
 from phipd_sim2real.diffusion.families.family import reflected
-from phipd_sim2real.diffusion.frames import SMALLEST_SIDE
-from phipd_sim2real.diffusion.models import model_folder
-from phipd_sim2real.diffusion.precision import autocast
-from phipd_sim2real.diffusion.settings import Precision
-from phipd_sim2real.errors import UsageError
+from phipd_sim2real.diffusion.families.released import bins_cutoff
+from phipd_sim2real.diffusion.models import ModelDefaults, model_defaults, model_folder, resolved
+from phipd_sim2real.diffusion.precision import autocast, uses_bf16
+from phipd_sim2real.diffusion.requests import check, control_pictures
+from phipd_sim2real.diffusion.settings import EnhanceSettings, Precision
 from phipd_sim2real.phase import Cutoff
 
 if TYPE_CHECKING:
     from phipd_sim2real.phase import Preservation
 
-DEFAULT_CUTOFF = 0.2
-DEFAULT_STEPS = 4
+MOST = 1.0
+"""Cycles per pixel beyond any grid: a cutoff there keeps all."""
 
 
 class Enhancer:
@@ -32,30 +33,69 @@ class Enhancer:
 
     Attributes:
         family: network, scheduler and what surrounds them.
+        defaults: what the model is used with where nothing else is said.
         precision: arithmetic of the network.
     """
 
-    def __init__(self, family: Family, precision: Precision = "auto") -> None:
+    def __init__(self, family: Family, precision: Precision = "auto", defaults: ModelDefaults | None = None) -> None:
         self.family = family
         self.precision = precision
+        self.defaults = defaults or ModelDefaults()
 
     @classmethod
     def from_pretrained(
-        cls, path_or_name: str | Path, device: str | None = None, precision: Precision = "auto"
+        cls, path_or_name: str | Path, device: str | None = None, precision: Precision = "auto", **more: Any
     ) -> Enhancer:
         """Loads a model.
 
         Args:
-            path_or_name: a shipped name such as `street-small`, or a folder that `phipd fit` made.
+            path_or_name: a shipped name such as `street-small`, a folder that `phipd fit` made or any diffusers
+                folder of a supported kind, or such a model's name on the Hugging Face hub.
             device: torch device; None takes CUDA where there is one.
-            precision: `auto` computes in bf16 where the device has it.
+            precision: `auto` computes in bf16 where the device has it; models on latents in float32 on a CPU.
+            more: `noise`, `controlnet`, `offload` and `tiling` as in `EnhanceSettings`.
 
         Raises:
-            UsageError: there is no such model.
+            UsageError: there is no such model, or it cannot be used so.
         """
-        disable_progress_bar()  # of loading two small files
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        return cls(load_family(model_folder(path_or_name), device), precision)
+        return cls.from_settings(EnhanceSettings(model=str(path_or_name), precision=precision), device, **more)
+
+    @classmethod
+    def from_settings(cls, settings: EnhanceSettings, device: str | None = None, **changes: Any) -> Enhancer:
+        """Loads the model that settings name, with its ControlNet, precision and ways to save memory."""
+        settings = settings.model_copy(update=changes)
+        where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        disable_progress_bar()  # of loading
+        folder = model_folder(settings.model)
+        dtype = torch.bfloat16 if where.type == "cuda" and uses_bf16(where, settings.precision) else torch.float32
+        family = load_family(folder, "cpu" if settings.offload else where, dtype)
+        family.denoiser.eval()
+        if settings.noise != "auto":
+            family.released = settings.noise == "released"
+        family.save_memory(settings.offload, settings.tiling)
+        if settings.controlnet is not None:
+            family.attach_controlnet(Path(settings.controlnet))
+        return cls(family, settings.precision, model_defaults(folder))
+
+    @property
+    def is_video(self) -> bool:
+        """Whether the model makes clips; see `enhance_stream`."""
+        return self.family.is_video
+
+    def enhance_stream(self, frames: Iterable[np.ndarray], seed: int, **method: Any) -> Iterator[np.ndarray]:
+        """Enhances the frames of one video with a video model, in bounded memory.
+
+        Args:
+            frames: (H, W, 3) uint8 RGB each, in order.
+            seed: of the whole video.
+            method: as in `enhance`, and `first`, the first frame as it is to look.
+
+        Yields:
+            One enhanced frame per frame.
+        """
+        from phipd_sim2real.diffusion.families.wan_clips import enhance_stream  # its models are the largest
+
+        yield from enhance_stream(self, frames, seed, **method)
 
     def noise_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """Shape (C, h, w) of the white noise that one frame needs, on the model's grid, margins included.
@@ -74,7 +114,7 @@ class Enhancer:
             Row and column of the cell whose upper left corner is that of the frame's pixel (0, 0), and the
             frame's pixels per cell.
         """
-        first = self.family.margin + self.family.border // self.family.factor
+        first = self.family.around + self.family.border // self.family.factor
         return first, first, self.family.factor
 
     def canvas(self, images: np.ndarray) -> Tensor:
@@ -86,19 +126,24 @@ class Enhancer:
         Returns:
             (N, *noise_shape(H, W)) float32.
         """
-        margin = (self.family.margin,) * 4
+        around = (self.family.around,) * 4
         frames = [self.family.encode(self._padded(torch.from_numpy(image[None]))) for image in images]
-        return torch.cat([reflected(x_0, *margin) for x_0 in frames])
+        return torch.cat([reflected(x_0, *around) for x_0 in frames])
 
     def enhance(
         self,
         images: np.ndarray,
         seeds: Sequence[int],
-        cutoff: Preservation | float | None = DEFAULT_CUTOFF,
+        cutoff: Preservation | float | Literal["auto"] | None = "auto",
         strength: float = 0.8,
-        steps: int = DEFAULT_STEPS,
+        steps: int | Literal["auto"] = "auto",
         white: Tensor | None = None,
         noise: Tensor | None = None,
+        prompt: str | None = None,
+        negative_prompt: str | None = None,
+        guidance: float | Literal["auto"] = "auto",
+        control: np.ndarray | Literal["canny"] | None = None,
+        control_scale: float = 1.0,
     ) -> np.ndarray:
         """Enhances a batch of frames of one size.
 
@@ -107,40 +152,74 @@ class Enhancer:
         Args:
             images: (N, H, W, 3) uint8 RGB, sides of at least 32 pixels.
             seeds: one per image, 0 to 2^63 - 1; see `frames.frame_seed`.
-            cutoff: up to which frequency the source's phase is kept: cycles per pixel, a `Cutoff`, or None
-                for all.
+            cutoff: up to which frequency the source's phase is kept: cycles per image pixel, a `Cutoff` or
+                another `Preservation`, or None for all.
             strength: in (0, 1]; 1 starts from structured noise alone, less is structured SDEdit.
             steps: denoising steps, at least 1.
             white: (N, *noise_shape(H, W)) float32 white noise of unit variance in place of the seeds' own.
-            noise: structured noise of the same shape in place of what would be made of the white noise; see `canvas`.
+            noise: structured noise of that shape in place of what would be made of white noise; see `canvas`.
+            prompt: what the pictures show; None is the model's own.
+            negative_prompt: what they should not show; counts where guidance is above 1.
+            guidance: how much the prompt counts, at least 1.
+            control: (N, H, W, 3) uint8 pictures for the ControlNet, or `canny` for the images' edges.
+            control_scale: weight of the ControlNet.
 
         Returns:
             (N, H, W, 3) uint8 RGB.
 
         Raises:
-            UsageError: images, seeds or strength are outside of what is allowed.
+            UsageError: something is outside of what is allowed, or of what the model takes.
         """
-        _check(images, seeds, strength, steps)
-        shape = self.noise_shape(*images.shape[1:3])
-        for kind, given in (("White", white), ("Structured", noise)):
-            if given is not None and given.shape != (len(images), *shape):
-                raise UsageError(f"{kind} noise of shape {tuple(given.shape)} was given; need {(len(images), *shape)}.")
-        preservation = Cutoff.isotropic(cutoff) if isinstance(cutoff, int | float) else cutoff
-        sampling = Sampling(strength, steps)
+        sampling = self.sampling(strength, steps, prompt, negative_prompt, guidance, control_scale)
+        shape = self.noise_shape(*images.shape[1:3]) if images.ndim == 4 else ()
+        check(self.family, images, seeds, sampling, {"White": white, "Structured": noise}, shape)
+        pictures = control_pictures(self.family, images, control)
+        preservation = self.preservation(cutoff, *images.shape[1:3])
         parts = []
         for start in range(0, len(images), self.family.group):
             group = np.arange(start, start + self.family.group).clip(max=len(images) - 1)
-            if noise is not None:
-                parts.append(self._enhance_group(images[group], None, noise[group], preservation, sampling))
-                continue
             draws = torch.stack([_white(seeds[i], shape) for i in group]) if white is None else white[group]
-            parts.append(self._enhance_group(images[group], draws, None, preservation, sampling))
+            made = None if noise is None else noise[group]
+            seen = None if pictures is None else (self._padded(torch.from_numpy(pictures[group])) + 1) / 2
+            how = replace(sampling, control=seen)
+            parts.append(self._enhance_group(images[group], draws, made, preservation, how))
         return np.concatenate(parts)[: len(images)]
+
+    def sampling(
+        self,
+        strength: float = 0.8,
+        steps: int | Literal["auto"] = "auto",
+        prompt: str | None = None,
+        negative_prompt: str | None = None,
+        guidance: float | Literal["auto"] = "auto",
+        control_scale: float = 1.0,
+    ) -> Sampling:
+        """How to denoise, what was left open filled in from the model's defaults; see `enhance`."""
+        defaults = self.defaults
+        return Sampling(
+            strength,
+            defaults.steps if steps == "auto" else steps,
+            defaults.guidance if guidance == "auto" else guidance,
+            defaults.prompt if prompt is None else prompt,
+            defaults.negative_prompt if negative_prompt is None else negative_prompt,
+            control_scale=control_scale,
+        )
+
+    def preservation(
+        self, cutoff: Preservation | float | Literal["auto"] | None, height: int, width: int
+    ) -> Preservation | None:
+        """The region of kept phase for frames of one size; see `enhance`."""
+        if cutoff == "auto":
+            if self.family.released and self.defaults.cutoff_bins is not None:
+                cells = (size - 2 * self.family.around for size in self.noise_shape(height, width)[1:])
+                return bins_cutoff(self.defaults.cutoff_bins, *cells).on_grid(1 / self.family.factor)
+            cutoff = self.defaults.cutoff
+        return Cutoff.isotropic(cutoff) if isinstance(cutoff, int | float) else cutoff
 
     def _enhance_group(
         self,
         images: np.ndarray,
-        white: Tensor | None,
+        white: Tensor,
         noise: Tensor | None,
         preservation: Preservation | None,
         sampling: Sampling,
@@ -152,10 +231,9 @@ class Enhancer:
         if noise is None:
             eps = self.family.noise(x_0, preservations, white)
         else:
-            margin = self.family.margin
-            rows, columns = (slice(margin, margin + size) for size in x_0.shape[-2:])
+            rows, columns = (slice(self.family.around, self.family.around + size) for size in x_0.shape[-2:])
             eps = noise[..., rows, columns].to(x_0.device)
-        with autocast(self.family.device, self.precision):
+        with autocast(self.family.device, self.precision if self.family.autocasts else "float32"):
             result = self.family.generate(x_0, eps, preservations, sampling)
         border = self.family.border
         levels = ((result[..., border : border + height, border : border + width] + 1) * 127.5).round().clamp(0, 255)
@@ -173,24 +251,20 @@ class Enhancer:
         return [(border, border + -(size + 2 * border) % block) for size in (height, width)]
 
 
+def method(settings: EnhanceSettings) -> dict[str, Any]:
+    """The arguments of `Enhancer.enhance` that settings decide; of control pictures only `canny` is among them."""
+    cutoff: Any = settings.cutoff
+    if settings.profile is not None:
+        from phipd_sim2real.phase.profile import Profile
+
+        cutoff = Profile(settings.profile.edges, settings.profile.shares)
+    elif settings.free_below:
+        kept = resolved(settings).cutoff
+        cutoff = Cutoff.isotropic(MOST if kept is None else kept, free_below=settings.free_below)
+    names = ("strength", "steps", "prompt", "negative_prompt", "guidance", "control_scale")
+    control = {"control": "canny"} if settings.control == "canny" else {}
+    return {name: getattr(settings, name) for name in names} | {"cutoff": cutoff} | control
+
+
 def _white(seed: int, shape: tuple[int, ...]) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(int(seed)))
-
-
-def _check(images: np.ndarray, seeds: Sequence[int], strength: float, steps: int) -> None:
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3 or len(images) == 0:
-        raise UsageError(
-            f"Images of shape {images.shape} and dtype {images.dtype} cannot be enhanced; "
-            "give (N, H, W, 3) uint8 RGB with N of at least 1."
-        )
-    if min(images.shape[1:3]) < SMALLEST_SIDE:
-        raise UsageError(
-            f"Images of {images.shape[2]}×{images.shape[1]} pixels are too small to enhance; "
-            f"both sides need at least {SMALLEST_SIDE}."
-        )
-    if len(seeds) != len(images):
-        raise UsageError(f"{len(seeds)} seeds were given for {len(images)} images; give one for each.")
-    if not 0 < strength <= 1 or steps < 1:
-        raise UsageError(
-            f"strength={strength} with steps={steps} is not possible; strength is in (0, 1], steps at least 1."
-        )

@@ -60,7 +60,8 @@ def test_white_noise_can_be_given_in_place_of_the_seeds(enhancer, size):
     given = enhancer.enhance(images, [0, 0, 0], steps=1, white=white)
     np.testing.assert_array_equal(given, enhancer.enhance(images, [4, 5, 6], steps=1))
     top, left, factor = enhancer.noise_window(*size)
-    assert top + size[0] / factor <= shape[1] and left + size[1] / factor <= shape[2]
+    assert top + size[0] / factor <= shape[1]
+    assert left + size[1] / factor <= shape[2]
 
 
 def test_the_window_says_where_a_pixel_lies(tiny_model):

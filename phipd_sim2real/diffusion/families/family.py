@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from diffusers import DiffusionPipeline
 from torch import Tensor
 
+from phipd_sim2real.diffusion.families.released import released_noise
+from phipd_sim2real.errors import UsageError
 from phipd_sim2real.phase import structured_noise
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ class Sampling:
         prompt: what the pictures show; families without a text encoder ignore it.
         negative_prompt: what they should not show.
         control: (B, 3, H, W) float32 in [0, 1] for the family's ControlNet, or None.
+        control_scale: weight of the ControlNet.
     """
 
     strength: float
@@ -40,6 +43,7 @@ class Sampling:
     prompt: str = ""
     negative_prompt: str = ""
     control: Tensor | None = None
+    control_scale: float = 1.0
 
 
 class Family(ABC):
@@ -56,26 +60,39 @@ class Family(ABC):
         border: pixels reflected around a frame before all else, a multiple of `factor`.
         margin: cells reflected around x_0 for the noise's transform alone, so that its periodic border lies
             outside of the picture.
-        groups: frames per forward pass by device type; a number of its own per device keeps rounding, and with
-            it the bytes, independent of the batch.
+        groups: frames per forward pass by device type; always the same number keeps rounding, and with it the
+            bytes, independent of the batch.
+        component: name of the denoiser in the pipeline.
+        lora_targets: its layers that low-rank adapters are put on.
+        takes_prompt: whether prompts and guidance mean anything to it.
+        autocasts: whether its float32 weights compute under autocast; others are loaded in what they compute in.
+        is_video: whether x_0 has a time axis, (B, C, T, h, w).
+        released: whether its weights expect the published noise instead of the exact one.
     """
 
     name: ClassVar[str]
     border: ClassVar[int] = 0
     groups: ClassVar[dict[str, int]] = {"cpu": 1, "cuda": 1}
+    component: ClassVar[str]
+    lora_targets: ClassVar[tuple[str, ...]] = ("to_q", "to_k", "to_v", "to_out.0")
+    takes_prompt: ClassVar[bool] = True
+    autocasts: ClassVar[bool] = False
+    is_video: ClassVar[bool] = False
 
     objective: Objective
     factor: int
     block: int
     margin: int
 
+    released: bool = False
+
     def __init__(self, pipeline: DiffusionPipeline) -> None:
         self.pipeline = pipeline
 
     @property
-    @abstractmethod
     def denoiser(self) -> torch.nn.Module:
         """The network that is fitted."""
+        return getattr(self.pipeline, self.component)
 
     @property
     @abstractmethod
@@ -105,11 +122,13 @@ class Family(ABC):
 
     def noise_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """Shape (C, h, w) of the white noise that an image of `block` multiples needs, margins included."""
-        return (
-            self.channels,
-            height // self.factor + 2 * self.margin,
-            width // self.factor + 2 * self.margin,
-        )
+        height, width = (size // self.factor + 2 * self.around for size in (height, width))
+        return self.channels, height, width
+
+    @property
+    def around(self) -> int:
+        """Cells of white noise on each side of x_0: the margin, which the published noise does without."""
+        return 0 if self.released else self.margin
 
     def noise(self, x_0: Tensor, preservations: Sequence[Preservation | None], white: Tensor) -> Tensor:
         """Structured noise of each x_0.
@@ -117,19 +136,25 @@ class Family(ABC):
         Args:
             x_0: (B, C, h, w) float32 from `encode`.
             preservations: one per image, in cycles per image pixel; None keeps all phase.
-            white: (B, C, h + 2 margin, w + 2 margin) float32 white noise of unit variance, see `noise_shape`.
+            white: (B, C, h + 2 around, w + 2 around) float32 white noise of unit variance, see `noise_shape`.
 
         Returns:
             (B, C, h, w) float32, unit variance on average.
         """
+        white = white.to(x_0.device)
+        if self.released:
+            return released_noise(x_0, [self._on_grid(kept) for kept in preservations], white)
         height, width = x_0.shape[-2:]
         padded = reflected(x_0, self.margin, self.margin, self.margin, self.margin)
         noise = [
-            structured_noise(source, draw, None if kept is None else kept.on_grid(self.factor))
-            for source, draw, kept in zip(padded, white.to(x_0.device), preservations, strict=True)
+            structured_noise(source, draw, self._on_grid(kept))
+            for source, draw, kept in zip(padded, white, preservations, strict=True)
         ]
         inside = (slice(self.margin, self.margin + size) for size in (height, width))
         return torch.stack(noise)[..., *inside]
+
+    def _on_grid(self, kept: Preservation | None) -> Preservation | None:
+        return None if kept is None else kept.on_grid(self.factor)
 
     @abstractmethod
     def corrupt(self, x_0: Tensor, eps: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
@@ -178,6 +203,33 @@ class Family(ABC):
         Returns:
             (B, 3, H, W) float32 images, about [-1, 1], not clamped.
         """
+
+    @property
+    def takes_control(self) -> bool:
+        """Whether a ControlNet is attached, which then needs its pictures."""
+        return False
+
+    def attach_controlnet(self, folder: Path) -> None:
+        """Makes `Sampling.control` usable with a ControlNet of this family.
+
+        Raises:
+            UsageError: there is no ControlNet in the folder, or the family takes none.
+        """
+        raise UsageError(f"A model of the {self.name} family takes no ControlNet; leave controlnet out.")
+
+    def save_memory(self, offload: bool, tiling: bool) -> None:
+        """Trades time for memory.
+
+        Args:
+            offload: parts of the pipeline wait in main memory until they are needed; call before any use of
+                the GPU.
+            tiling: the autoencoder works through large pictures in overlapping tiles.
+
+        Raises:
+            UsageError: the family is small and has no such parts.
+        """
+        if offload or tiling:
+            raise UsageError(f"A model of the {self.name} family needs no offload and no tiling; leave them out.")
 
     def save_pretrained(self, folder: Path) -> None:
         """Writes the pipeline as a diffusers folder (safetensors)."""

@@ -22,6 +22,9 @@ class PixelFamily(Family):
     name = "pixel"
     border = 8  # the network's own zero padding leaves its outermost cells noisier by a third
     groups: ClassVar[dict[str, int]] = {"cpu": 4, "cuda": 16}
+    component = "unet"
+    takes_prompt = False
+    autocasts = True
     objective = "flow"
     factor = 1
     pipeline: PhasePipeline
@@ -37,10 +40,6 @@ class PixelFamily(Family):
     @property
     def channels(self) -> int:
         return 3
-
-    @property
-    def denoiser(self) -> torch.nn.Module:
-        return self.pipeline.unet
 
     def encode(self, images: Tensor) -> Tensor:
         return images
