@@ -61,12 +61,10 @@ def write(folder: Path, family: Family, adapters: dict[str, Tensor], settings: L
     component = component_name(family)
     targets = sorted(settings.targets or TARGETS.get(family.name, ATTENTION))
     alpha = settings.alpha or settings.rank
-    tensors = {
-        f"{component}.{name.replace(f'.{ADAPTER}.', '.')}": value.to("cpu", torch.float32).contiguous()
-        for name, value in adapters.items()
-    }
+    named = {f"{component}.{name}".removeprefix(".").replace(f".{ADAPTER}.", "."): name for name in adapters}
+    tensors = {key: adapters[name].to("cpu", torch.float32).contiguous() for key, name in named.items()}
     config = {"r": settings.rank, "lora_alpha": alpha, "target_modules": targets, "peft_type": "LORA"}
-    packed = {f"{component}.{key}": value for key, value in config.items()}
+    packed = {f"{component}.{key}".removeprefix("."): value for key, value in config.items()}
     folder.mkdir(parents=True, exist_ok=True)
     save_file(tensors, folder / WEIGHTS, {"lora_adapter_metadata": json.dumps(packed, indent=2, sort_keys=True)})
     record = {"base": base, "base_sha256": weights_sha256(base), "component": component, "family": family.name}
@@ -109,9 +107,12 @@ def merge(network: torch.nn.Module) -> None:
 
 
 def component_name(family: Family) -> str:
-    """What a pipeline calls the network that is fitted: `unet` or `transformer`."""
+    """What a pipeline calls the network that is fitted: `unet` or `transformer`.
+
+    Empty where it is two of the pipeline's networks, which are called so within the denoiser too.
+    """
     parts: dict[str, Any] = family.pipeline.components
-    return next(name for name, part in parts.items() if part is family.denoiser)
+    return next((name for name, part in parts.items() if part is family.denoiser), "")
 
 
 def _inject(network: torch.nn.Module, rank: int, alpha: float, targets: tuple[str, ...] | list[str]) -> None:
