@@ -163,12 +163,23 @@ def inspect(
     path: Annotated[Path, typer.Argument(help="A captured or enhanced drive log, or an enhanced folder.")],
     out: Annotated[Path | None, typer.Option("--out", help="Where the page goes; default PATH/inspect.")] = None,
     source: Annotated[Path | None, typer.Option("--source", help="What it was enhanced from, if it was moved.")] = None,
+    reference: Annotated[
+        Path | None, typer.Option("--reference", help="Drive log or folder of images that the look is compared with.")
+    ] = None,
+    features: Annotated[
+        Path | None, typer.Option("--features", help="Local feature network for KID and FID against the reference.")
+    ] = None,
+    lpips_weights: Annotated[
+        Path | None, typer.Option("--lpips-weights", help="Local AlexNet or VGG-16 weights for LPIPS to the source.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a page that shows frames before and after, with structure measures and label checks."""
+    """Write a page of frames before and after: structure, label safety, motion, realism, and checks of the labels."""
+    from phipd_sim2real.quality.inspect import InspectOptions
     from phipd_sim2real.quality.inspect import inspect as inspect_path
 
-    page = _with_progress(lambda progress: inspect_path(path, out, progress, source))
+    options = InspectOptions(reference, features, lpips_weights)
+    page = _with_progress(lambda progress: inspect_path(path, out, progress, source, options))
     _emit({"page": str(page)}, f"The page lies in {page}.", as_json)
 
 

@@ -52,8 +52,8 @@ class FeatureNetwork:
         if path is None or not path.exists():
             given = "nothing" if path is None else str(path)
             raise UsageError(
-                f"KID and FID need a feature network, and {OPTION} names {given}; give a local folder of a transformers "
-                f"vision backbone with safetensors weights, or a TorchScript file. Nothing is downloaded."
+                f"KID and FID need a feature network, and {OPTION} names {given}; give a local folder of a "
+                f"transformers vision backbone with safetensors weights, or a TorchScript file. Nothing is downloaded."
             )
         if path.is_file() and path.suffix != ".safetensors":
             return _torchscript(path)
@@ -80,9 +80,8 @@ def _torchscript(path: Path) -> FeatureNetwork:
     except RuntimeError as error:
         raise UsageError(f"{path}, given with {OPTION}, is no TorchScript file: {str(error)[:200]}") from error
     names = {argument.name for argument in module.forward.schema.arguments}
-    extra = (
-        {"return_features": True} if "return_features" in names else {}
-    )  # of Inception as StyleGAN's authors ship it
+    # Inception, as the authors of StyleGAN ship it, gives logits unless asked for features
+    extra = {"return_features": True} if "return_features" in names else {}
     return FeatureNetwork(
         path.name, sha256_file(path), "by the network itself", lambda image: module(image, **extra).flatten(1)
     )

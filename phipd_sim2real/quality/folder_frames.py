@@ -12,7 +12,7 @@ import numpy as np
 
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import sha256_file
-from phipd_sim2real.quality.frames import Check, InspectedFrame, check, pair_problem, provenance_facts
+from phipd_sim2real.quality.frames import Check, InspectedFrame, Transition, check, pair_problem, provenance_facts
 
 
 class FolderFrames:
@@ -52,6 +52,10 @@ class FolderFrames:
             after = _picture(self._folder / name)
             before = _picture(self._source / self._files[name]["source"])
             yield InspectedFrame(name, after, before, problem=pair_problem(before, after))
+
+    def transitions(self, count: int) -> tuple[int, Iterator[Transition]]:
+        """None: the motion between the pictures of a folder is not known."""
+        return 0, iter(())
 
     def checks(self) -> list[Check]:
         """Every picture is the one that the manifest was written for."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from phipd_sim2real.motion_geometry import Flow
 from phipd_sim2real.waymo.camera_model import Calibration
 from phipd_sim2real.waymo.perception import Box
 
+T = TypeVar("T")
 LONGEST_FACT = 32  # half a hash is enough to tell two apart
 
 
@@ -37,6 +39,25 @@ class InspectedFrame:
     depth_m: np.ndarray | None = None
     boxes: tuple[Box, ...] = ()
     calibration: Calibration | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Transition:
+    """Two consecutive pictures of one camera, and how the simulator moved what they show.
+
+    Attributes:
+        name: of the first frame.
+        after: both pictures, (H, W, 3) uint8 RGB.
+        before: the source's pictures at both times; None where there is no source.
+        motion: what is at p moves to p + forward(p); valid where it is still seen.
+        problem: why the pair cannot be measured; empty where it can, and else nothing but the name is of use.
+    """
+
+    name: str
+    after: tuple[np.ndarray, np.ndarray] | None = None
+    before: tuple[np.ndarray, np.ndarray] | None = None
+    motion: Flow | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,9 +92,20 @@ class FrameSet(Protocol):
         """Reads the named frames, in the order of `names()`."""
         ...
 
+    def transitions(self, count: int) -> tuple[int, Iterator[Transition]]:
+        """At most `count` pairs of consecutive pictures with known motion, spread evenly, and how many they are."""
+        ...
+
     def checks(self) -> list[Check]:
         """What must hold of the set."""
         ...
+
+
+def evenly(names: Sequence[T], count: int) -> list[T]:
+    """At most `count` of the names, spread evenly, the first and the last among them."""
+    if len(names) <= count:
+        return list(names)
+    return [names[round(index * (len(names) - 1) / max(count - 1, 1))] for index in range(count)]
 
 
 def check(name: str, total: int, failures: Sequence[str]) -> Check:

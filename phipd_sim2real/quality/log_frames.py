@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,7 +22,15 @@ from phipd_sim2real.drivelog import (
     decode_labels,
 )
 from phipd_sim2real.errors import UsageError
-from phipd_sim2real.quality.frames import Check, InspectedFrame, pair_problem, provenance_facts
+from phipd_sim2real.motion import RecordedMotion, has_exact_motion
+from phipd_sim2real.quality.frames import (
+    Check,
+    InspectedFrame,
+    Transition,
+    evenly,
+    pair_problem,
+    provenance_facts,
+)
 from phipd_sim2real.quality.label_checks import label_checks
 from phipd_sim2real.waymo.camera_model import CAMERA_NAMES, Calibration
 from phipd_sim2real.waymo.perception import BOX_TYPES, Box
@@ -93,6 +101,11 @@ class LogFrames:
         for segment, group in groupby(keys, key=lambda key: key.segment):
             yield from self._read_segment(segment, list(group))
 
+    def transitions(self, count: int) -> tuple[int, Iterator[Transition]]:
+        """Pairs of consecutive pictures in segments whose labels give exact motion."""
+        pairs = evenly([pair for segment in self.log.segments for pair in self._pairs_of(segment)], count)
+        return len(pairs), self._read_pairs(pairs)
+
     def checks(self) -> list[Check]:
         """Labels lie beside every picture, and an enhanced log carries its source's labels unchanged."""
         return label_checks(self.log, self.source)
@@ -100,6 +113,22 @@ class LogFrames:
     def _keys_of(self, segment: str) -> list[_Key]:
         table = self.log.table("camera_image", segment, columns=[])
         return [_Key(segment, int(t), int(c)) for t, c in zip(table[TIMESTAMP], table[CAMERA], strict=True)]
+
+    def _pairs_of(self, segment: str) -> list[tuple[_Key, _Key]]:
+        if not has_exact_motion(self.log, segment):
+            return []
+        keys = sorted(self._keys_of(segment), key=lambda key: (key.camera, key.timestamp_micros))
+        return [(first, second) for first, second in pairwise(keys) if first.camera == second.camera]
+
+    def _read_pairs(self, pairs: Sequence[tuple[_Key, _Key]]) -> Iterator[Transition]:
+        for (segment, camera), group in groupby(pairs, key=lambda pair: (pair[0].segment, pair[0].camera)):
+            chosen = list(group)
+            motion = RecordedMotion(self.log, segment, camera)
+            keys = [key for pair in chosen for key in pair]
+            afters = _rows(self.log, "camera_image", segment, keys)
+            befores = _rows(self.source, "camera_image", segment, keys) if self.source else None
+            for pair in chosen:
+                yield _transition(pair, motion, afters, befores)
 
     def _read_segment(self, segment: str, keys: Sequence[_Key]) -> Iterator[InspectedFrame]:
         tables = {name: _rows(self.log, name, segment, keys) for name in IMAGE_TABLES}
@@ -119,6 +148,25 @@ class LogFrames:
                 boxes=boxes.get(key.timestamp_micros, ()),
                 calibration=calibrations.get(key.camera),
             )
+
+
+def _transition(
+    pair: tuple[_Key, _Key],
+    motion: RecordedMotion,
+    afters: dict[_Key, pd.Series],
+    befores: dict[_Key, pd.Series] | None,
+) -> Transition:
+    """Decodes a pair; what is missing, damaged or of another size becomes a pair with a problem."""
+    after = [_decoded(afters.get(key), "camera_image") for key in pair]
+    before = after if befores is None else [_decoded(befores.get(key), "camera_image") for key in pair]
+    problems = [pair_problem(*pictures) for pictures in zip(before, after, strict=True)]
+    name = pair[0].name
+    if any(problems):
+        return Transition(name, problem=next(filter(None, problems)))
+    flow = motion.flow(*(key.timestamp_micros for key in pair))
+    if flow.valid.shape != after[0].shape[:2]:
+        return Transition(name, problem="the pictures and their labels differ in size")
+    return Transition(name, tuple(after), None if befores is None else tuple(before), flow)
 
 
 def open_log(root: Path, source: Path | None = None) -> LogFrames:

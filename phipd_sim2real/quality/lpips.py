@@ -6,9 +6,11 @@ without the trunk's weights they are useless, and nothing is downloaded here.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -106,8 +108,8 @@ class Lpips:
             if _fits(layout, weights):
                 return cls(name, weights, sha256_file(path))
         raise UsageError(
-            f"{path}, given with {OPTION}, holds the convolutions of neither AlexNet nor VGG-16 in torchvision's layout "
-            f"(features.0.weight, …)."
+            f"{path}, given with {OPTION}, holds the convolutions of neither AlexNet nor VGG-16 in torchvision's "
+            f"layout (features.0.weight, …)."
         )
 
     def __call__(self, source: np.ndarray, output: np.ndarray) -> Measurement:
@@ -140,6 +142,7 @@ class Lpips:
 def _state_dict(path: Path) -> Mapping[str, Tensor]:
     """Tensors of a file, without running any code that it may hold."""
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
@@ -147,7 +150,7 @@ def _state_dict(path: Path) -> Mapping[str, Tensor]:
             values = load_file(path)
         else:
             values = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the two readers raise what their formats raise
+    except (SafetensorError, UnpicklingError, RuntimeError, EOFError, ValueError, struct.error) as error:
         raise UsageError(f"{path}, given with {OPTION}, cannot be read as weights: {error}") from error
     return {name: tensor.float() for name, tensor in values.items() if name.startswith("features.")}
 

@@ -63,7 +63,7 @@ def fid(first: np.ndarray, second: np.ndarray) -> SetDistance:
     metric.update(torch.from_numpy(second).double(), real=True)
     metric.update(torch.from_numpy(first).double(), real=False)
     warning = (
-        f"FID is biased below {FEWEST_FOR_FID} pictures on each side, and the smaller has {fewest}; compare KID instead."
+        f"FID is biased below {FEWEST_FOR_FID} pictures on each side; the smaller has {fewest}. Compare KID instead."
         if fewest < FEWEST_FOR_FID
         else ""
     )

@@ -12,41 +12,37 @@ import numpy as np
 from phipd_sim2real.drivelog import encode_jpeg
 from phipd_sim2real.progress import ProgressCallback
 from phipd_sim2real.quality.colour import lab_frechet
-from phipd_sim2real.quality.frames import Check, FrameSet, InspectedFrame
-from phipd_sim2real.quality.measurement import Measurement, Summary
+from phipd_sim2real.quality.frames import InspectedFrame
+from phipd_sim2real.quality.inspection import Inspection
+from phipd_sim2real.quality.label_boundaries import label_safety
+from phipd_sim2real.quality.motion_survey import DEFINITIONS as MOTION
 from phipd_sim2real.quality.overlays import CLASSES, depth_picture, semantics_overlay
-from phipd_sim2real.quality.survey import FRAME_MEASURES, Survey
+from phipd_sim2real.quality.page_values import boundary_rows, measure_card, number, realism_row
+from phipd_sim2real.quality.survey import Survey
 from phipd_sim2real.waymo.drawing import draw_boxes
 
 PICTURE_WIDTH = 640
 PICTURE_QUALITY = 86
-BINS = 32
 BOX_RANGE_M = 50.0
-DIRECTIONS = {"higher": "higher is better", "lower": "lower is better", "neither": "descriptive"}
 
 
 def render_page(
-    frames: FrameSet,
-    result: Survey,
-    checks: Sequence[Check],
+    found: Inspection,
     worst: Sequence[str],
     typical: Sequence[str],
-    total: int,
     progress: ProgressCallback | None = None,
 ) -> str:
     """Makes the page.
 
     Args:
-        frames: the inspected set, from which the shown pictures are read again.
-        result: its measures.
-        checks: its checks.
+        found: what the inspection found; the shown pictures are read again from its set.
         worst: names of the frames to show first, the worst one first.
         typical: names of frames to show after them.
-        total: frames in the set, measured or not.
         progress: called as progress("draw frames", done, total).
     """
     from jinja2 import Environment, PackageLoader
 
+    frames, result = found.frames, found.survey
     shown = set(worst) | set(typical)
     cases = {}
     for frame in frames.read([name for name in result.names if name in shown]):
@@ -59,11 +55,16 @@ def render_page(
         facts=frames.facts,
         has_before=frames.has_before,
         measured=len(result.names),
-        total=total,
+        total=found.total,
         problems=result.problems,
-        measures=[_measure_row(summary, result.measurements[summary.name]) for summary in result.summaries()],
-        moved=_number(lab_frechet(result.before, result.after)) if frames.has_before else None,
-        checks=checks,
+        measures=[measure_card(values, found.definitions[name]) for name, values in result.measurements.items()],
+        motion=[measure_card(values, MOTION[name]) for name, values in found.motion.items()],
+        moved=number(lab_frechet(result.before, result.after)) if frames.has_before else None,
+        boundaries=boundary_rows(result.boundaries),
+        safety=number(label_safety(result.boundaries)),
+        realism=[realism_row(row) for row in found.realism],
+        realism_record={name: value[:32] for name, value in found.realism_record.items()},
+        checks=found.checks,
         classes=_class_shares(result.pixels),
         worst=[cases[name] for name in worst],
         typical=[cases[name] for name in typical],
@@ -74,7 +75,7 @@ def render_page(
 
 def _case(frame: InspectedFrame, result: Survey, has_before: bool) -> dict[str, Any]:
     index = result.names.index(frame.name)
-    values = {name: _number(items[index]) for name, items in result.measurements.items()}
+    values = {name: number(items[index]) for name, items in result.measurements.items()}
     return {
         "name": frame.name,
         "problem": frame.problem,
@@ -94,9 +95,10 @@ def _pictures(frame: InspectedFrame, has_before: bool) -> Iterator[tuple[str, np
 
 def _labels(frame: InspectedFrame) -> Iterator[tuple[str, np.ndarray]]:
     """The frame's labels, drawn over the picture that they must still fit."""
-    if frame.after is not None and frame.semantics is not None:
+    fits = frame.after is not None and not frame.problem
+    if fits and frame.semantics is not None:
         yield "class labels", semantics_overlay(frame.after, frame.semantics)
-    if frame.after is not None and frame.boxes and frame.calibration is not None:
+    if fits and frame.boxes and frame.calibration is not None:
         near = [box for box in frame.boxes if np.linalg.norm(box.centre_vehicle) < BOX_RANGE_M]
         yield f"boxes within {BOX_RANGE_M:.0f} m", draw_boxes(frame.after, near, frame.calibration, thickness=1)
     if frame.depth_m is not None:
@@ -109,35 +111,6 @@ def _data_uri(picture: np.ndarray) -> str:
         size = (PICTURE_WIDTH, round(height * PICTURE_WIDTH / width))
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     return "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(picture, PICTURE_QUALITY)).decode()
-
-
-def _measure_row(summary: Summary, measurements: Sequence[Measurement]) -> dict[str, Any]:
-    definitions = {measure.name: measure.definition for measure in FRAME_MEASURES}
-    values = np.array([measurement.value for measurement in measurements if measurement.valid])
-    return {
-        "summary": summary,
-        "definition": definitions[summary.name],
-        "direction": DIRECTIONS[summary.better],
-        "half_width": _half_width(summary),
-        "bars": _histogram(values),
-        "low": float(values.min()) if len(values) else None,
-        "high": float(values.max()) if len(values) else None,
-    }
-
-
-def _half_width(summary: Summary) -> str:
-    """The interval's half width, never rounded to nothing."""
-    digits = 3 if summary.unit == "1" else 1
-    least = 10.0**-digits
-    return f"{summary.half_width:.{digits}f}" if summary.half_width >= least / 2 else f"less than {least}"
-
-
-def _histogram(values: np.ndarray) -> list[float]:
-    """Heights of `BINS` bars, the highest 1; empty without values."""
-    if not len(values):
-        return []
-    counts, _ = np.histogram(values, bins=BINS)
-    return (counts / counts.max()).tolist()
 
 
 def _class_shares(pixels: np.ndarray) -> list[dict[str, Any]]:
@@ -153,11 +126,4 @@ def _class_shares(pixels: np.ndarray) -> list[dict[str, Any]]:
 
 def _table_rows(result: Survey) -> Iterable[Mapping[str, Any]]:
     for index, name in enumerate(result.names):
-        yield {"name": name, "values": [_number(items[index]) for items in result.measurements.values()]}
-
-
-def _number(measurement: Measurement) -> str:
-    """Three decimals for ratios, one for colour differences, a dash where there is no value."""
-    if not measurement.valid:
-        return "–"
-    return f"{measurement.value:.3f}" if measurement.unit == "1" else f"{measurement.value:.1f}"
+        yield {"name": name, "values": [number(items[index]) for items in result.measurements.values()]}

@@ -59,7 +59,7 @@ def test_lpips_equals_torchmetrics_on_the_same_trunk(weights, monkeypatch):
 def test_lpips_reads_safetensors_and_refuses_what_is_no_trunk(weights, tmp_path):
     from safetensors.torch import save_file
 
-    name, features, path = weights
+    _, features, path = weights
     state = {f"features.{key}": value for key, value in features.state_dict().items()}
     save_file(state, tmp_path / "trunk.safetensors")
     pictures = textured(0, 70, 82), textured(1, 70, 82)
