@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from phipd_sim2real.diffusion.frames import BATCH, frame_seed
+from phipd_sim2real.diffusion.clips import Motion, enhance_clip
+from phipd_sim2real.diffusion.frames import frame_seed
 from phipd_sim2real.diffusion.settings import EnhanceSettings
 from phipd_sim2real.diffusion.summary import EnhanceSummary, enhanced_provenance
 from phipd_sim2real.drivelog import (
@@ -24,6 +25,7 @@ from phipd_sim2real.drivelog import (
     write_provenance,
 )
 from phipd_sim2real.errors import UsageError
+from phipd_sim2real.motion import Flow, RecordedMotion, estimated_flow, has_exact_motion
 from phipd_sim2real.progress import ProgressCallback
 
 if TYPE_CHECKING:
@@ -41,7 +43,8 @@ def enhance_log(
     Args:
         log: the source.
         out: folder of the enhanced log.
-        settings: model and method. A frame's seed derives from (seed, segment, timestamp, camera).
+        settings: model and method. A frame's seed derives from (seed, segment, timestamp, camera), and what a frame
+            takes over from others comes from those of its camera and segment alone.
         progress: called as progress(label, frames done, frames in all).
 
     Raises:
@@ -56,14 +59,18 @@ def enhance_log(
     done = completed_segments(out, provenance.config_hash)
     _refuse_other_labels(log, out, done)
     path = {"path": os.path.relpath(log.root, out)}
-    write_provenance(out, provenance.model_copy(update={"source_log": (provenance.source_log or {}) | path}))
+    recorded = {
+        "source_log": (provenance.source_log or {}) | path,
+        "config": provenance.config | _motion(log, settings),
+    }
+    write_provenance(out, provenance.model_copy(update=recorded))
     counts = {segment: log.completion(segment).rows.get(IMAGES, 0) for segment in log.segments}
     frames = _Counter("enhance", sum(counts.values()), progress, sum(counts[segment] for segment in done))
     missing = [segment for segment in log.segments if segment not in done]
     if missing:
         from phipd_sim2real.diffusion.enhancer import Enhancer  # torch, where there is work
 
-        enhancer = Enhancer.from_pretrained(settings.model, precision=settings.precision)
+        enhancer = Enhancer.from_settings(settings)
         for segment in missing:
             _enhance_segment(log, segment, out, provenance.config_hash, enhancer, settings, frames)
     return EnhanceSummary(kind="drive log", frames=frames.total, enhanced=sum(counts[segment] for segment in missing))
@@ -109,22 +116,46 @@ def _enhance_segment(
         if IMAGES not in log.components(segment):
             return
         rows = log.table(IMAGES, segment).to_dict("records")
-        for batch in _batches(rows, BATCH):
-            images = np.stack([decode_jpeg(rows[index][IMAGE]) for index in batch])
-            seeds = [frame_seed(settings.seed, segment, rows[index][TIMESTAMP], rows[index][CAMERA]) for index in batch]
-            enhanced = enhancer.enhance(images, seeds, settings.cutoff, settings.strength, settings.steps)
-            for index, image in zip(batch, enhanced, strict=True):
-                rows[index][IMAGE] = encode_jpeg(image, settings.jpeg_quality)
-            frames.add(len(batch))
+        for camera in sorted({row[CAMERA] for row in rows}):
+            own = [row for row in rows if row[CAMERA] == camera]
+            _enhance_camera(own, _motion_of(log, segment, camera, own), segment, enhancer, settings, frames)
         for row in rows:
             writer.append(IMAGES, row)
 
 
-def _batches(rows: list[dict[str, Any]], size: int) -> Iterator[list[int]]:
-    """Row numbers in batches of one camera each: cameras may differ in picture size."""
-    cameras: dict[int, list[int]] = {}
-    for index, row in enumerate(rows):
-        cameras.setdefault(row[CAMERA], []).append(index)
-    for indices in cameras.values():
-        for start in range(0, len(indices), size):
-            yield indices[start : start + size]
+def _enhance_camera(
+    rows: list[dict[str, Any]],
+    motion: Motion,
+    segment: str,
+    enhancer: Enhancer,
+    settings: EnhanceSettings,
+    frames: _Counter,
+) -> None:
+    """Replaces the pictures of one camera, in the order of time."""
+    seeds = [frame_seed(settings.seed, segment, row[TIMESTAMP], row[CAMERA]) for row in rows]
+    images = (decode_jpeg(data) for data in [row[IMAGE] for row in rows])
+    for row, image in zip(rows, enhance_clip(enhancer, images, seeds, motion, settings), strict=True):
+        row[IMAGE] = encode_jpeg(image, settings.jpeg_quality)
+        frames.add(1)
+
+
+def _motion_of(log: DriveLog, segment: str, camera: int, rows: list[dict[str, Any]]) -> Motion:
+    """Motion from each row's picture to the next."""
+    if not has_exact_motion(log, segment):
+        return lambda number, first, second: estimated_flow(first, second)
+    recorded: list[RecordedMotion] = []
+
+    def exact(number: int, first: np.ndarray, second: np.ndarray) -> Flow:
+        if not recorded:
+            recorded.append(RecordedMotion(log, segment, camera))  # its labels are read where they are needed
+        return recorded[0].flow(rows[number][TIMESTAMP], rows[number + 1][TIMESTAMP])
+
+    return exact
+
+
+def _motion(log: DriveLog, settings: EnhanceSettings) -> dict[str, Any]:
+    """What the provenance says of where motion came from, by segment."""
+    if settings.temporal != "warp":
+        return {}
+    kinds = {segment: "exact" if has_exact_motion(log, segment) else "estimated" for segment in log.segments}
+    return {"motion": kinds}

@@ -81,6 +81,10 @@ class EnhanceSettings(Settings):
     tiling: bool = False
     """A model on latents works through large pictures in overlapping tiles to save memory."""
 
+    temporal: Literal["frame", "warp", "3d"] = "frame"
+    """How the noise of consecutive frames hangs together: `frame` not at all, `warp` along the motion (exact where a
+    log has depth, else estimated from the pictures), `3d` by a phase over space and time of 16 frames at a time."""
+
     seed: Annotated[int, Field(ge=0)] = 0
 
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95

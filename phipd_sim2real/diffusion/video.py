@@ -1,19 +1,22 @@
-"""Enhancing a video, frame by frame."""
+"""Enhancing a video."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from phipd_sim2real.diffusion.frames import BATCH, SMALLEST_SIDE, frame_seed
+from phipd_sim2real.diffusion.clips import enhance_clip
+from phipd_sim2real.diffusion.frames import SMALLEST_SIDE, frame_seed
 from phipd_sim2real.diffusion.settings import EnhanceSettings
 from phipd_sim2real.diffusion.summary import EnhanceSummary, enhanced_provenance
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import atomic_path, sha256_file, write_json
+from phipd_sim2real.motion import estimated_flow
 from phipd_sim2real.progress import ProgressCallback
 
 SUFFIXES = frozenset({".avi", ".mkv", ".mov", ".mp4"})
@@ -22,7 +25,7 @@ SUFFIXES = frozenset({".avi", ".mkv", ".mov", ".mp4"})
 def enhance_video(
     source: Path, out: Path, settings: EnhanceSettings, progress: ProgressCallback | None = None
 ) -> EnhanceSummary:
-    """Enhances a video at its own size and rate; each frame has noise of its own.
+    """Enhances a video at its own size and rate; motion, where it is asked for, is estimated.
 
     Args:
         source: a video that OpenCV reads.
@@ -40,17 +43,16 @@ def enhance_video(
         return EnhanceSummary(kind="video", frames=frames, enhanced=0)
     from phipd_sim2real.diffusion.enhancer import Enhancer  # torch, where there is work
 
-    enhancer = Enhancer.from_pretrained(settings.model, precision=settings.precision)
+    enhancer = Enhancer.from_settings(settings)
+    seeds = (frame_seed(settings.seed, number) for number in count())
+    results = enhance_clip(enhancer, _frames(source), seeds, lambda _, *pair: estimated_flow(*pair), settings)
     done = 0
     with atomic_path(out) as temporary:
         container = temporary.with_suffix(".mp4")  # OpenCV chooses the container by the name's end
         writer = cv2.VideoWriter(str(container), cv2.VideoWriter.fourcc(*"mp4v"), rate, size)
         try:
-            for batch in _batches(source, BATCH):
-                seeds = [frame_seed(settings.seed, done + offset) for offset in range(len(batch))]
-                for image in enhancer.enhance(batch, seeds, settings.cutoff, settings.strength, settings.steps):
-                    writer.write(np.ascontiguousarray(image[..., ::-1]))
-                done += len(batch)
+            for done, image in enumerate(results, start=1):
+                writer.write(np.ascontiguousarray(image[..., ::-1]))
                 if progress is not None:
                     progress("enhance", done, max(frames, done))
             writer.release()
@@ -86,15 +88,9 @@ def _probe(source: Path) -> tuple[int, float, tuple[int, int]]:
     return frames, rate, (width, height)
 
 
-def _batches(source: Path, size: int) -> Iterator[np.ndarray]:
-    """Frames in order, (N, H, W, 3) uint8 RGB with N up to `size`."""
+def _frames(source: Path) -> Iterator[np.ndarray]:
+    """Frames in order, (H, W, 3) uint8 RGB."""
     video = cv2.VideoCapture(str(source))
-    batch: list[np.ndarray] = []
     while (read := video.read())[0]:
-        batch.append(read[1][..., ::-1])
-        if len(batch) == size:
-            yield np.stack(batch)
-            batch = []
+        yield read[1][..., ::-1]
     video.release()
-    if batch:
-        yield np.stack(batch)

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from phipd_sim2real.phase.cutoff import Preservation
@@ -42,25 +41,21 @@ def warped_noise(draws: Iterable[Tensor], motions: Iterable[tuple[Tensor, Tensor
     """White noise of a clip that follows the motion.
 
     Args:
-        draws: per frame (C, n H, n W) float32 white noise: the first frame's own, then what fills cells that
-            nothing moves to. With n > 1, n² particles make one cell, which moves in smaller steps.
+        draws: per frame (C, H, W) float32 white noise: the first frame's own, then what fills cells that nothing
+            moves to.
         motions: from each frame to the next: (H, W, 2) float32 forward motion in cells, x before y, and (H, W) bool,
             where it leads to a place that is seen.
 
     Yields:
         (C, H, W) float32 per frame; each by itself white and of unit variance, exactly.
     """
-    draws, motions = iter(draws), iter(motions)
+    draws = iter(draws)
     first = next(draws)
-    particles, density = Particles(first, first.new_zeros(2, *first.shape[-2:])), None
+    particles = Particles(first, first.new_zeros(2, *first.shape[-2:]))
+    yield first
     for fresh, (forward, valid) in zip(draws, motions, strict=True):
-        if density is None:
-            density = first.shape[-1] // forward.shape[1]
-            yield _cells(particles.values, density)
-        particles = advected(particles, _finer(forward, density) * density, _finer(valid, density), fresh)
-        yield _cells(particles.values, density)
-    if density is None:
-        yield first
+        particles = advected(particles, forward, valid, fresh)
+        yield particles.values
 
 
 def advected(particles: Particles, forward: Tensor, valid: Tensor, fresh: Tensor) -> Particles:
@@ -99,7 +94,7 @@ def coherent_structured_noise(
     """Structured noise that moves as its source and its noise move.
 
     In phase-preserving noise (arXiv 2512.05106, eq. 7) pi/4 of the kept band's power is the source with all
-    magnitudes made equal, the rest random magnitudes (notes of `structured_noise`). Neither moves with the scene:
+    magnitudes made equal, the rest random magnitudes. Neither moves with the scene:
     equal magnitudes raise bins that hold next to nothing, and random ones act as a filter as wide as the picture.
     Here the first part is the source through its *smooth* spectral envelope, a filter of short reach, and the second
     is the noise itself, so that both follow local motion; shares and spectrum stay the same.
@@ -163,15 +158,6 @@ def structured_noise_3d(
     undefined = magnitude <= torch.finfo(compute).eps
     unit = torch.where(undefined, phase_eps, mixed / magnitude.masked_fill(undefined, 1))
     return torch.fft.irfftn(F_eps.abs() * unit, s=size, dim=dims).to(clip.dtype)
-
-
-def _finer(cells: Tensor, density: int) -> Tensor:
-    return cells.repeat_interleave(density, 0).repeat_interleave(density, 1)
-
-
-def _cells(values: Tensor, density: int) -> Tensor:
-    """Sums of density² particles, of unit variance again."""
-    return values if density == 1 else F.avg_pool2d(values[None], density)[0] * density
 
 
 def _flattened(image: Tensor) -> Tensor:
