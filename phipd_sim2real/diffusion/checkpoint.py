@@ -84,14 +84,17 @@ class TrainingState:
                     f"{path} comes from a fit with other settings or other data; use the same ones, "
                     "or give another --out."
                 )
+            stored = set(file.keys())
             self.step = int(file.get_tensor("step"))
             self.losses = file.get_tensor("losses").tolist()
             self.validation = [Measured(**row) for row in notes["validation"]]
             for name, weight in self.weights.items():
                 weight.data.copy_(file.get_tensor(f"weights.{name}"))
                 self.ema[name].copy_(file.get_tensor(f"ema.{name}"))
-                moments = {key: file.get_tensor(f"optimizer.{key}.{name}").to(weight.device) for key in ADAM}
-                self.optimizer.state[weight] = moments
+                moments = {key: f"optimizer.{key}.{name}" for key in ADAM}
+                if stored.issuperset(moments.values()):  # a network of several experts may not have used this one yet
+                    values = {key: file.get_tensor(moment).to(weight.device) for key, moment in moments.items()}
+                    self.optimizer.state[weight] = values
 
     def _values(self) -> Sequence[Tensor]:
         return [weight.detach() for weight in self.weights.values()]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 
 from phipd_sim2real.diffusion import lora
 from phipd_sim2real.diffusion.checkpoint import TrainingState
@@ -53,7 +53,8 @@ def fit(settings: FitSettings, out: Path, progress: ProgressCallback | None = No
     identity = fit_identity(settings, data)
     if finished(out, identity, settings.steps):
         return out
-    accelerator = Accelerator()
+    # Of a network with experts for several noise levels, a batch may reach some alone.
+    accelerator = Accelerator(kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
     family = _initial(settings, accelerator.device)
     state = TrainingState.begin(family.denoiser, settings.learning_rate)
     checkpoint = out / TRAINING / "checkpoint.safetensors"

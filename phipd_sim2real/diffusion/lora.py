@@ -22,10 +22,6 @@ ADAPTER = "fit"
 RECORD = "adapter.json"
 WEIGHTS = "pytorch_lora_weights.safetensors"
 
-ATTENTION = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
-TARGETS = {"pixel": ("conv_in", "conv1", "conv2", "conv_shortcut", "conv_out", *ATTENTION)}
-"""Layers that get adapters, where a family does not take the attention's projections alone."""
-
 
 def add(family: Family, settings: LoraSettings, seed: int) -> None:
     """Freezes a model's network and gives it adapters that at first change nothing.
@@ -35,7 +31,7 @@ def add(family: Family, settings: LoraSettings, seed: int) -> None:
     Raises:
         UsageError: no layer has one of the target names.
     """
-    targets = settings.targets or TARGETS.get(family.name, ATTENTION)
+    targets = settings.targets or family.lora_targets
     network = family.denoiser
     names = [name for name, _ in network.named_modules()]
     if not any(name == target or name.endswith(f".{target}") for name in names for target in targets):
@@ -59,7 +55,7 @@ def write(folder: Path, family: Family, adapters: dict[str, Tensor], settings: L
         base: name or folder of the model underneath.
     """
     component = component_name(family)
-    targets = sorted(settings.targets or TARGETS.get(family.name, ATTENTION))
+    targets = sorted(settings.targets or family.lora_targets)
     alpha = settings.alpha or settings.rank
     named = {f"{component}.{name}".removeprefix(".").replace(f".{ADAPTER}.", "."): name for name in adapters}
     tensors = {key: adapters[name].to("cpu", torch.float32).contiguous() for key, name in named.items()}

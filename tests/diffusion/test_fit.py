@@ -120,6 +120,13 @@ def test_refuses_impossible_settings(override):
         load_settings(FitSettings, MODELS / "street-small.yaml", [override])
 
 
-def test_the_shipped_config_is_valid():
-    settings = load_settings(FitSettings, MODELS / "street-small.yaml")
-    assert settings.model.channels == (64, 128, 160)
+CONFIGS = [
+    path for path in sorted(MODELS.glob("*.yaml")) if not path.stem.endswith("-data")
+]  # those say what to render
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_shipped_config_is_valid(path):
+    settings = load_settings(FitSettings, path)
+    assert (settings.lora is not None) == path.stem.endswith("-lora")
+    assert path.stem != "street-small" or settings.model.channels == (64, 128, 160)

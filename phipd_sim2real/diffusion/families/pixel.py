@@ -23,6 +23,7 @@ class PixelFamily(Family):
     border = 8  # the network's own zero padding leaves its outermost cells noisier by a third
     groups: ClassVar[dict[str, int]] = {"cpu": 4, "cuda": 16}
     component = "unet"
+    lora_targets = ("conv_in", "conv1", "conv2", "conv_shortcut", "conv_out", "to_q", "to_k", "to_v", "to_out.0")
     takes_prompt = False
     autocasts = True
     objective = "flow"
