@@ -252,7 +252,7 @@ class Enhancer:
 
 
 def method(settings: EnhanceSettings) -> dict[str, Any]:
-    """The arguments of `Enhancer.enhance` that settings decide; of control pictures only `canny` is among them."""
+    """The arguments of `Enhancer.enhance` that settings decide."""
     cutoff: Any = settings.cutoff
     if settings.profile is not None:
         from phipd_sim2real.phase.profile import Profile
@@ -261,9 +261,8 @@ def method(settings: EnhanceSettings) -> dict[str, Any]:
     elif settings.free_below:
         kept = resolved(settings).cutoff
         cutoff = Cutoff.isotropic(MOST if kept is None else kept, free_below=settings.free_below)
-    names = ("strength", "steps", "prompt", "negative_prompt", "guidance", "control_scale")
-    control = {"control": "canny"} if settings.control == "canny" else {}
-    return {name: getattr(settings, name) for name in names} | {"cutoff": cutoff} | control
+    names = ("strength", "steps", "prompt", "negative_prompt", "guidance", "control", "control_scale")
+    return {name: getattr(settings, name) for name in names} | {"cutoff": cutoff}
 
 
 def _white(seed: int, shape: tuple[int, ...]) -> Tensor:

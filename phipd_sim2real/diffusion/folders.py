@@ -50,14 +50,14 @@ def enhance_folder(
     names = {path: path.relative_to(source).as_posix() for path in files}
     missing = [path for path in files if not (out / names[path]).exists()]
     if missing:
-        from phipd_sim2real.diffusion.enhancer import Enhancer  # torch, where there is work
+        from phipd_sim2real.diffusion.enhancer import Enhancer, method  # torch, where there is work
 
-        enhancer = Enhancer.from_pretrained(settings.model, precision=settings.precision)
+        enhancer = Enhancer.from_settings(settings)
     done = len(files) - len(missing)
     for batch in _batches(missing, sizes):
         images = np.stack([decode_jpeg(path.read_bytes()) for path in batch])
         seeds = [frame_seed(settings.seed, names[path]) for path in batch]
-        enhanced = enhancer.enhance(images, seeds, settings.cutoff, settings.strength, settings.steps)
+        enhanced = enhancer.enhance(images, seeds, **method(settings))
         for path, image in zip(batch, enhanced, strict=True):
             _write_picture(out / names[path], image, settings.jpeg_quality)
         done += len(batch)

@@ -120,6 +120,18 @@ def weights_sha256(name_or_path: str | Path) -> str:
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
+def controlnet_sha256(folder: str | Path) -> str:
+    """SHA-256 (hex) of a ControlNet's weights, of all its files in order of name.
+
+    Raises:
+        UsageError: there is no ControlNet.
+    """
+    files = sorted(Path(folder).glob("*.safetensors"))
+    if not files or not (Path(folder) / "config.json").is_file():
+        raise UsageError(f"There is no ControlNet in {folder}; give a folder with config.json and safetensors.")
+    return hashlib.sha256("\n".join(map(sha256_file, files)).encode()).hexdigest()
+
+
 def _weights(folder: Path) -> list[Path]:
     """Safetensors of a pipeline's parts, or of adapters."""
     if (folder / ADAPTER).is_file():

@@ -68,9 +68,9 @@ class EnhanceSettings(Settings):
     controlnet: str | None = None
     """Folder of a ControlNet of the model's kind."""
 
-    control: str | None = None
-    """What the ControlNet sees: `canny` edges of the source, or of drive logs a component, such as
-    `camera_depth` or `camera_semantics`."""
+    control: Literal["canny"] | None = None
+    """What the ControlNet sees: edges of the source. Depth and other pictures are given through
+    `Enhancer.enhance`."""
 
     control_scale: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the ControlNet."""

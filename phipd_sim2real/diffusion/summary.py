@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
-from phipd_sim2real.diffusion.models import model_folder, weights_sha256
+from phipd_sim2real.diffusion.models import controlnet_sha256, model_folder, resolved, weights_sha256
 from phipd_sim2real.diffusion.settings import EnhanceSettings
 from phipd_sim2real.drivelog import Provenance, collect_versions, current_commit
 from phipd_sim2real.settings import Settings, settings_hash
@@ -35,7 +36,7 @@ class _Identity(Settings):
 def enhanced_provenance(
     settings: EnhanceSettings, source_identity: str, source: Provenance | None, segments: tuple[str, ...] = ()
 ) -> Provenance:
-    """Provenance of an enhanced log, folder or video.
+    """Provenance of an enhanced log, folder or video; what was left to the model, its noise too, is filled in.
 
     Args:
         settings: how it is enhanced.
@@ -43,18 +44,31 @@ def enhanced_provenance(
         source: provenance of that, where it has one.
         segments: of the finished log.
     """
-    model, weights = model_folder(settings.model).name, weights_sha256(settings.model)
-    neutral = settings.model_copy(update={"model": ""})  # the weights count, not where they lie
-    identity = _Identity(settings=neutral, weights=weights, source=source_identity)
+    settings = resolved(settings)
+    model = model_folder(settings.model).name
+    checkpoints = {model: weights_sha256(settings.model)} | _controlnet(settings)
+    nowhere = {"model": "", "controlnet": None}  # the weights count, not where they lie
+    weights = ",".join(checkpoints.values())
+    identity = _Identity(settings=settings.model_copy(update=nowhere), weights=weights, source=source_identity)
     return Provenance(
         domain="enhanced",
         source_domain=source.domain if source is not None else "images",
-        config=settings.model_dump(mode="json") | {"model": model},
+        config=settings.model_dump(mode="json") | {"model": model, "controlnet": _name(settings.controlnet)},
         config_hash=settings_hash(identity),
         seed=settings.seed,
         planned_segments=segments,
         versions=collect_versions("phipd-sim2real", "torch", "diffusers", "numpy"),
         commit=current_commit(),
-        checkpoints={model: weights},
+        checkpoints=checkpoints,
         source_log=source.model_dump(mode="json") if source is not None else None,
     )
+
+
+def _controlnet(settings: EnhanceSettings) -> dict[str, str]:
+    if settings.controlnet is None:
+        return {}
+    return {f"controlnet {_name(settings.controlnet)}": controlnet_sha256(settings.controlnet)}
+
+
+def _name(path: str | None) -> str | None:
+    return None if path is None else Path(path).name

@@ -55,7 +55,8 @@ class StableDiffusionFamily(LatentFamily):
 
     @property
     def block(self) -> int:
-        return self.factor * 2 ** (len(self.denoiser.config.block_out_channels) - 1)
+        levels = self.factor * 2 ** (len(self.denoiser.config.block_out_channels) - 1)
+        return max(8, levels)  # the pipeline's own demand, whatever the networks are
 
     def level(self, t: Tensor) -> Tensor:
         """k, (B,) int64, of t, (B,) in [0, 1]."""
