@@ -5,12 +5,15 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from diffusers import FluxTransformer2DModel, UNet2DConditionModel, WanImageToVideoPipeline, WanTransformer3DModel
 from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
 from safetensors.torch import load_file, save_file
+from tiny_families import tiny_pipeline
 
+from phipd_sim2real import Enhancer, released_structured_noise
 from phipd_sim2real.diffusion.published import import_weights
 from phipd_sim2real.diffusion.published.reader import read_sections
 from phipd_sim2real.diffusion.published.unet_names import diffsynth_names, ldm_names
@@ -206,6 +209,21 @@ def test_the_folder_is_the_base_with_a_marker_of_its_noise(sd_base, tmp_path):
     assert "released_structured_noise at 15 bins" in summary.sentence()
     with pytest.raises(UsageError, match="there already"):
         import_weights(tmp_path / "p.safetensors", sd_base, tmp_path / "out")
+
+
+def test_an_imported_model_enhances_with_the_published_noise(tmp_path):
+    base, averaged = tiny_pipeline("sd15"), tiny_pipeline("sd15", seed=2).unet
+    base.save_pretrained(tmp_path / "base")
+    torch.save({"epoch": 10, "ema_state_dict": diffsynth(averaged.state_dict())}, tmp_path / "p.ckpt")
+    import_weights(tmp_path / "p.ckpt", tmp_path / "base", tmp_path / "out", cutoff_bins=6.0)
+    enhancer = Enhancer.from_pretrained(tmp_path / "out", device="cpu")
+    imported = enhancer.family.denoiser.state_dict()
+    assert all(torch.equal(imported[name], tensor) for name, tensor in averaged.state_dict().items())
+    x_0 = enhancer.family.encode(torch.rand(1, 3, 32, 48) * 2 - 1)
+    white = torch.randn(1, *enhancer.family.noise_shape(32, 48))
+    noise = enhancer.family.noise(x_0, [enhancer.preservation("auto", 32, 48)], white)
+    torch.testing.assert_close(noise, released_structured_noise(x_0, white, 6.0), rtol=0, atol=1e-4)
+    assert enhancer.enhance(np.zeros((1, 32, 48, 3), np.uint8), [0], steps=1).shape == (1, 32, 48, 3)
 
 
 @pytest.mark.parametrize(

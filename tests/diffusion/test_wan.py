@@ -4,6 +4,7 @@ import json
 import shutil
 from itertools import count
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 from tiny_wan import tiny_wan
 
 from phipd_sim2real import Cutoff, Enhancer
+from phipd_sim2real.diffusion import EnhanceSettings, enhance_video
 from phipd_sim2real.diffusion.families import Sampling, load_family
 from phipd_sim2real.diffusion.families.family import reflected
 from phipd_sim2real.diffusion.families.wan import WanFamily
@@ -198,6 +200,11 @@ def test_refuses_impossible_windows(family):
         Clips(family, KEPT, SAMPLING, seed=0, window=6)
 
 
+def test_refuses_pictures_for_a_controlnet(folder, frames):
+    with pytest.raises(UsageError, match="takes no ControlNet"):
+        list(Enhancer.from_pretrained(folder, device="cpu").enhance_stream(frames, 0, control="canny"))
+
+
 def wan_fit(folder, pictures, **changes):
     crops = ({"height": 32, "width": 32, "count": 2},)
     common = {"steps": 2, "crops": crops, "warmup_steps": 1, "checkpoint_every": 2, "learning_rate": 1e-2}
@@ -220,6 +227,18 @@ def test_fit_save_load_enhance(folder, pictures, frames, tmp_path):
     # Still pictures go through the same network as in fitting, so that it can make the first frame too.
     still = enhancer.enhance(np.stack(frames[:1]), [0], **method)
     assert still.shape == (1, 36, 60, 3)
+
+
+def test_a_video_file_is_enhanced_as_its_frames_are(folder, frames, tmp_path):
+    writer = cv2.VideoWriter(str(tmp_path / "in.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (60, 36))
+    for frame in frames[:3]:
+        writer.write(np.ascontiguousarray(frame[..., ::-1]))
+    writer.release()
+    settings = EnhanceSettings(model=str(folder), cutoff=0.03, steps=1, precision="float32")
+    assert enhance_video(tmp_path / "in.mp4", tmp_path / "out.mp4", settings).enhanced == 3
+    video = cv2.VideoCapture(str(tmp_path / "out.mp4"))
+    shapes = [read[1].shape for read in iter(video.read, (False, None)) if read[0]]
+    assert shapes == [(36, 60, 3)] * 3
 
 
 def test_adapters_carry_the_names_of_the_networks(folder, pictures, frames, tmp_path):

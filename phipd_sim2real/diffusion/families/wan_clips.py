@@ -105,6 +105,7 @@ def enhance_stream(
     first: np.ndarray | None = None,
     white: White | None = None,
     window: int = WINDOW,
+    control: np.ndarray | Literal["canny"] | None = None,
     **asked: Any,
 ) -> Iterator[np.ndarray]:
     """Enhances a video; what is left open is the model's own, as with `Enhancer.enhance`.
@@ -117,6 +118,7 @@ def enhance_stream(
         first: see `Clips.enhance`.
         white: see `Clips`.
         window: likewise.
+        control: none: diffusers' pipeline has no ControlNet.
         asked: `strength`, `steps`, `prompt`, `negative_prompt` and `guidance` as for `Enhancer.enhance`.
 
     Yields:
@@ -125,6 +127,8 @@ def enhance_stream(
     Raises:
         UsageError: something is outside of what is allowed.
     """
+    if control is not None:
+        raise UsageError("Wan's image-to-video pipeline takes no ControlNet; leave controlnet and control out.")
     ahead = iter(frames)
     begin = next(ahead, None)
     if begin is None:
