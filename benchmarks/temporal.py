@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -38,7 +39,7 @@ def read_clip(log: DriveLog, segment: str, camera: int, count: int) -> tuple[np.
     table = table[table[CAMERA] == camera].head(count)
     times = [int(time) for time in table[TIMESTAMP]]
     images = np.stack([decode_jpeg(data) for data in table[column("camera_image", "image")]])
-    return images, [motion.flow(*pair) for pair in zip(times, times[1:], strict=False)]
+    return images, [motion.flow(*pair) for pair in pairwise(times)]
 
 
 def enhanced(

@@ -71,9 +71,9 @@ def advected(particles: Particles, forward: Tensor, valid: Tensor, fresh: Tensor
     """
     channels, height, width = particles.values.shape
     rows, columns = torch.meshgrid(*(torch.arange(n, device=forward.device) for n in (height, width)), indexing="ij")
-    at = torch.stack([columns, rows]) + 0.5 + particles.offsets + forward.permute(2, 0, 1)
-    cell = at.floor()
-    offsets = at - cell - 0.5
+    moved = 0.5 + particles.offsets + forward.permute(2, 0, 1)  # in its own cell: equal motion rounds alike everywhere
+    offsets = moved - moved.floor() - 0.5
+    cell = torch.stack([columns, rows]) + moved.floor()
     inside = (cell >= 0).all(0) & (cell[0] < width) & (cell[1] < height) & valid
     target = (cell[1] * width + cell[0]).long()[inside]
     count = height * width
@@ -112,7 +112,8 @@ def coherent_structured_noise(
     size = source.shape[-2:]
     compute = torch.promote_types(source.dtype, torch.float32)
     image = source.to(compute)
-    G = _flattened(image - image.mean(dim=(-2, -1), keepdim=True))
+    rounding = (8 * torch.finfo(compute).eps * image.abs().amax(dim=(-2, -1), keepdim=True)) ** 2
+    G = _flattened(image - image.mean(dim=(-2, -1), keepdim=True), rounding)
     M = torch.ones(size[0], size[1] // 2 + 1, dtype=compute, device=source.device)
     if cutoff is not None:
         M = cutoff.mask(*size, device=source.device).to(compute)
@@ -160,11 +161,11 @@ def structured_noise_3d(
     return torch.fft.irfftn(F_eps.abs() * unit, s=size, dim=dims).to(clip.dtype)
 
 
-def _flattened(image: Tensor) -> Tensor:
+def _flattened(image: Tensor, rounding: Tensor) -> Tensor:
     """`rfft2` of an image divided by its smooth envelope: unit power on average around every bin; 0 where empty.
 
     The envelope is the power spectrum blurred by tapering the autocorrelation. Frequency is multiplied in
-    before, which makes the steep spectra of pictures nearly even and the blur harmless.
+    before, which makes the steep spectra of pictures nearly even and the blur harmless. Power up to `rounding` is none.
     """
     height, width = image.shape[-2:]
     v = torch.fft.fftfreq(height, device=image.device, dtype=image.dtype)[:, None]
@@ -174,7 +175,7 @@ def _flattened(image: Tensor) -> Tensor:
     dy, dx = (torch.fft.fftfreq(n, 1 / n, device=image.device, dtype=image.dtype) for n in (height, width))
     taper = torch.exp(-(dy[:, None] ** 2 + dx[None, :] ** 2) / (2 * REACH**2))
     blurred = torch.fft.rfft2(torch.fft.irfft2(power, s=(height, width)) * taper).real
-    floor = torch.finfo(image.dtype).eps * blurred.amax(dim=(-2, -1), keepdim=True)
+    floor = torch.maximum(torch.finfo(image.dtype).eps * blurred.amax(dim=(-2, -1), keepdim=True), rounding)
     empty = (blurred <= floor) | (power == 0)
     return torch.where(empty, 0.0, raised / blurred.masked_fill(empty, 1).sqrt())
 
