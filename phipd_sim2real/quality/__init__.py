@@ -1,6 +1,7 @@
 """How good enhanced pictures are: structure and labels against the source, motion, realism, and the page of it all."""
 
 from phipd_sim2real.quality.colour import LabStatistics, colour_change, lab_frechet
+from phipd_sim2real.quality.cross_view import CameraView, reprojection_error
 from phipd_sim2real.quality.label_boundaries import (
     BoundaryCounts,
     boundary_counts,
@@ -17,6 +18,7 @@ from phipd_sim2real.quality.texture import texture_features, texture_kid
 
 __all__ = [
     "BoundaryCounts",
+    "CameraView",
     "LabStatistics",
     "Measurement",
     "SetDistance",
@@ -34,6 +36,7 @@ __all__ = [
     "label_safety",
     "lane_edge_recall",
     "phase_coherence",
+    "reprojection_error",
     "structure_distance",
     "summarise",
     "texture_features",

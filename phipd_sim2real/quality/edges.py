@@ -1,4 +1,4 @@
-"""What measures of structure share: luminance, edges, and masks that grow."""
+"""What measures of pictures share: luminance, linear light, edges, and masks that grow."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ CANNY_THRESHOLDS = (100, 200)  # of the L2 gradient of a 3x3 Sobel, luminance 0 
 def luminance(picture: np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8 RGB -> (H, W) float64 gamma-coded luminance (Rec. 601), 0 to 255."""
     return picture.astype(np.float64) @ (0.299, 0.587, 0.114)
+
+
+def linear_light(picture: np.ndarray) -> np.ndarray:
+    """sRGB uint8 -> linear light, float32 0 to 1 (IEC 61966-2-1)."""
+    coded = picture.astype(np.float32) / 255
+    return np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
 
 
 def canny_edges(picture: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from phipd_sim2real.quality.edges import luminance
+from phipd_sim2real.quality.edges import linear_light, luminance
 from phipd_sim2real.quality.measurement import Measurement
 
 TEXTURE_WINDOW_PX = 9
@@ -35,8 +35,8 @@ def gt_flow_warp_error(image_t: np.ndarray, image_t1: np.ndarray, flow: np.ndarr
     use = valid & _inside(flow)
     if use.sum() < FEWEST_PIXELS:
         return _absent("gt_flow_warp_error", f"fewer than {FEWEST_PIXELS} px are seen at both times", "linear RGB")
-    warped = _warp(_linear(image_t1), flow)
-    error = np.abs(_linear(image_t) - warped)[use].mean()
+    warped = _warp(linear_light(image_t1), flow)
+    error = np.abs(linear_light(image_t) - warped)[use].mean()
     return Measurement("gt_flow_warp_error", float(error), True, "linear RGB", "lower")
 
 
@@ -119,12 +119,6 @@ def _targets(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _warp(values: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """Values at p + flow(p), bilinear."""
     return cv2.remap(values, *_targets(flow.astype(np.float32)), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def _linear(picture: np.ndarray) -> np.ndarray:
-    """sRGB uint8 -> linear light, float32 0 to 1 (IEC 61966-2-1)."""
-    coded = picture.astype(np.float32) / 255
-    return np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
 
 
 def _absent(name: str, reason: str, unit: str) -> Measurement:
