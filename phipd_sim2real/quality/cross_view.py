@@ -40,7 +40,8 @@ def reprojection_error(first: CameraView, second: CameraView) -> Measurement:
     points, near = _points(first)
     pixels, seen = project(points, second.calibration)
     seen &= near & inside_picture(pixels, second.calibration)
-    seen[seen] = _nearest(points[seen], pixels[seen], second)
+    if seen.any():
+        seen[seen] = _nearest(points[seen], pixels[seen], second)
     if seen.sum() < FEWEST_PIXELS:
         reason = f"fewer than {FEWEST_PIXELS} px are seen by both cameras"
         return Measurement("reprojection_error", float("nan"), False, "linear RGB", "lower", reason)
