@@ -100,3 +100,83 @@ def test_half_precision_is_computed_in_float32(dtype):
 def test_refuses_what_has_no_spatial_phase(source, noise):
     with pytest.raises(ValueError, match="must"):
         structured_noise(source, noise)
+
+
+def _flat_graphics(height, width):
+    """Three flat tones, as clean rendering has them: most bins of its transform are empty or nearly so."""
+    picture = torch.full((height, width), 0.7)
+    picture[height // 2 :] = 0.2
+    picture[:, width // 4 : width // 2] = -0.5
+    return picture
+
+
+@pytest.mark.parametrize(("image", "most", "kurtosis"), [("flat", 6, 3.1), ("graphics", 16, 25)])
+def test_images_with_few_magnitudes_give_no_spikes(image, most, kurtosis):
+    size = (64, 96)
+    source = torch.full(size, 0.3) if image == "flat" else _flat_graphics(*size)
+    noise = torch.randn(50, *size, generator=torch.Generator().manual_seed(6))
+    result = structured_noise(source.expand_as(noise), noise)
+    # Bins without phase stacked at the origin make a maximum of 70 and 37, a kurtosis of 3600 and 450.
+    assert result.abs().max() < most
+    assert result.pow(4).mean() < kurtosis
+    assert result[:, 0, 0].abs().mean() < 1.5
+    assert result.square().mean() == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("cutoff", [None, Cutoff.isotropic(0.1), Cutoff.isotropic(0.3, free_below=0.05)])
+def test_variance_is_one_at_every_frequency(cutoff):
+    source = _flat_graphics(40, 60) + 0.01 * torch.randn(40, 60, generator=torch.Generator().manual_seed(7))
+    noise = torch.randn(2000, 40, 60, generator=torch.Generator().manual_seed(8))
+    spectrum = torch.fft.rfft2(structured_noise(source.expand_as(noise), noise, cutoff), norm="ortho")
+    power = spectrum.abs().square().mean(0)
+    assert power.mean() == pytest.approx(1, abs=0.01)
+    assert 0.8 < power.min() < power.max() < 1.25
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 9), (9, 8), (7, 11)])
+def test_bins_that_are_their_own_mirror_image_take_the_sign_of_the_source(shape):
+    source, noise = _pair(shape, seed=9, dtype=torch.float64)
+    F_result, F_source, F_noise = (torch.fft.fft2(x) for x in (structured_noise(source, noise), source, noise))
+    height, width = shape
+    for v in {0, height // 2} if height % 2 == 0 else {0}:
+        for u in {0, width // 2} if width % 2 == 0 else {0}:
+            expected = F_noise[v, u].abs() * F_source[v, u].real.sign()
+            assert F_result[v, u].real == pytest.approx(expected.item(), abs=1e-9)
+            assert F_result[v, u].imag == pytest.approx(0, abs=1e-9)
+
+
+def test_the_low_band_is_let_go():
+    source, noise = _pair((200, 40, 40), seed=10)
+    source = source + 5  # light
+    result = structured_noise(source, noise, Cutoff.isotropic(0.5, softness=0, free_below=0.1))
+    F_result, F_source, F_noise = (torch.fft.rfft2(x) for x in (result, source, noise))
+    assert torch.equal(F_result[:, 0, 0].real > 0, F_noise[:, 0, 0].real > 0)
+    lowest = torch.cos(F_result[:, 0, 1].angle() - F_noise[:, 0, 1].angle())
+    assert lowest.mean() > 0.99
+    rest = torch.cos(F_result[:, 8, 8].angle() - F_source[:, 8, 8].angle())
+    assert rest.mean() > 0.99
+
+
+def test_images_do_not_depend_on_the_others_of_their_batch():
+    source, noise = _pair((5, 2, 300, 220), seed=11)
+    together = structured_noise(source, noise, Cutoff.isotropic(0.2))
+    alone = [structured_noise(source[i], noise[i], Cutoff.isotropic(0.2)) for i in range(5)]
+    torch.testing.assert_close(together, torch.stack(alone), rtol=0, atol=1e-6)
+
+
+def test_leaves_its_arguments_as_they_are():
+    source, noise = _pair((3, 16, 16), seed=12)
+    before = source.clone(), noise.clone()
+    for cutoff in (None, Cutoff.isotropic(0.2), Cutoff.isotropic(0)):
+        structured_noise(source, noise, cutoff).zero_()
+    assert torch.equal(source, before[0])
+    assert torch.equal(noise, before[1])
+
+
+def test_masks_made_for_inference_serve_training():
+    source, noise = _pair((16, 16), seed=13)
+    with torch.inference_mode():
+        expected = structured_noise(source, noise, Cutoff.isotropic(0.123))
+    weight = torch.ones((), requires_grad=True)
+    (weight * structured_noise(source, noise, Cutoff.isotropic(0.123))).sum().backward()
+    assert weight.grad == pytest.approx(expected.sum().item(), abs=1e-3)
