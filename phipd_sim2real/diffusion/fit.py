@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
+from diffusers.utils.logging import disable_progress_bar
 
 from phipd_sim2real.diffusion import lora
 from phipd_sim2real.diffusion.checkpoint import TrainingState
@@ -95,6 +96,7 @@ def _initial(settings: FitSettings, device: torch.device) -> Family:
         pipeline = PhasePipeline.build(settings.model, settings.highest_cutoff, settings.seed)
         family = PixelFamily(pipeline.to(device))
     else:
+        disable_progress_bar()  # of loading files
         frozen_half = settings.lora is not None and uses_bf16(device, settings.precision)
         dtype = torch.bfloat16 if frozen_half else torch.float32
         family = load_family(model_folder(settings.initial), device, dtype)
