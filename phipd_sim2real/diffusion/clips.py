@@ -46,12 +46,13 @@ def enhance_clip(
 
     _refuse(enhancer, settings)
     how = method(settings)
-    frames, shown = tee(frames)
-    seeds, drawn = tee(seeds)
     if enhancer.is_video:
-        yield from enhancer.enhance_stream(frames, next(seeds), **how)
+        yield from enhancer.enhance_stream(frames, next(iter(seeds)), **how)
         return
-    whites = _whites(enhancer, shown, drawn, motion, settings.temporal)
+    whites: Iterable[Tensor | None] = repeat(None)
+    if settings.temporal != "frame":  # what is teed is held until both have read it
+        (frames, shown), (seeds, drawn) = tee(frames), tee(seeds)
+        whites = _whites(enhancer, shown, drawn, motion, settings.temporal)
     for batch in _batches(zip(frames, seeds, whites, strict=False)):
         pictures, own, white = zip(*batch, strict=True)
         images = np.stack(pictures)
@@ -72,18 +73,15 @@ def _batches(items: Iterator[Any]) -> Iterator[list[Any]]:
 
 def _whites(
     enhancer: Enhancer, frames: Iterator[np.ndarray], seeds: Iterator[int], motion: Motion, mode: str
-) -> Iterator[Tensor | None]:
-    """White noise of each frame, (C, h, w) float32 on the CPU; None where it is left to the enhancer."""
-    if mode == "frame":
-        return repeat(None)
+) -> Iterator[Tensor]:
+    """White noise of each frame, (C, h, w) float32 on the CPU."""
     from phipd_sim2real.phase.temporal import warped_noise
 
-    frames, sized = tee(frames)
-    draws = (_draw(seed, enhancer.noise_shape(*image.shape[:2])) for image, seed in zip(sized, seeds, strict=False))
     if mode == "3d":
-        return draws
+        return _draws(enhancer, frames, seeds)
+    frames, sized = tee(frames)
     flows = (motion(number, *pair) for number, pair in enumerate(pairwise(frames)))
-    return warped_noise(draws, (_on_grid(enhancer, flow) for flow in flows))
+    return warped_noise(_draws(enhancer, sized, seeds), (_on_grid(enhancer, flow) for flow in flows))
 
 
 def _noise(
@@ -107,10 +105,12 @@ def _noise(
         return {"noise": structured(canvas, white.to(canvas.device), kept)}
 
 
-def _draw(seed: int, shape: tuple[int, int, int]) -> Tensor:
+def _draws(enhancer: Enhancer, frames: Iterator[np.ndarray], seeds: Iterator[int]) -> Iterator[Tensor]:
     import torch
 
-    return torch.randn(shape, generator=torch.Generator().manual_seed(int(seed)))
+    for image, seed in zip(frames, seeds, strict=False):
+        generator = torch.Generator().manual_seed(int(seed))
+        yield torch.randn(enhancer.noise_shape(*image.shape[:2]), generator=generator)
 
 
 def _on_grid(enhancer: Enhancer, flow: Flow) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from conftest import street
 from test_sources import _bytes, _image_row
+from tiny_families import tiny_pipeline
 
 from phipd_sim2real.diffusion import EnhanceSettings, enhance_log, enhance_path
 from phipd_sim2real.diffusion.clips import enhance_clip
@@ -116,3 +117,29 @@ def test_the_published_noise_has_no_3d_form(tiny_model, settings):
     released = Enhancer.from_pretrained(tiny_model, precision="float32", noise="released")
     with pytest.raises(UsageError, match="frame by frame"):
         _clip(released, settings.model_copy(update={"temporal": "3d"}), [street(0)])
+
+
+@pytest.mark.parametrize("temporal", ["frame", "warp", "3d"])
+def test_a_long_clip_is_read_a_batch_at_a_time(enhancer, settings, temporal):
+    read = []
+
+    def frames():
+        for number in range(40):
+            read.append(number)
+            yield np.full((48, 64, 3), number, np.uint8)
+
+    settings = settings.model_copy(update={"temporal": temporal})
+    results = enhance_clip(enhancer, frames(), itertools.count(), lambda *_: STILL, settings)
+    next(results)
+    assert len(read) <= 17
+
+
+@pytest.mark.parametrize("temporal", ["warp", "3d"])
+def test_a_model_on_latents_takes_both_modes(settings, tmp_path, temporal):
+    tiny_pipeline("sd15").save_pretrained(tmp_path)
+    settings = settings.model_copy(update={"model": str(tmp_path), "temporal": temporal})
+    latents = Enhancer.from_settings(settings)
+    frames = [street(1)] * 2
+    first, second = _clip(latents, settings, frames)
+    assert first.shape == (48, 64, 3)
+    assert np.array_equal(first, second) == (temporal == "warp")
