@@ -19,7 +19,7 @@ from phipd_sim2real.diffusion.models import ModelDefaults, model_defaults, model
 from phipd_sim2real.diffusion.precision import autocast, uses_bf16
 from phipd_sim2real.diffusion.requests import check, control_pictures
 from phipd_sim2real.diffusion.settings import EnhanceSettings, Precision
-from phipd_sim2real.phase import Cutoff
+from phipd_sim2real.phase import Cutoff, Profile
 
 if TYPE_CHECKING:
     from phipd_sim2real.phase import Preservation
@@ -255,8 +255,6 @@ def method(settings: EnhanceSettings) -> dict[str, Any]:
     """The arguments of `Enhancer.enhance` that settings decide."""
     cutoff: Any = settings.cutoff
     if settings.profile is not None:
-        from phipd_sim2real.phase.profile import Profile
-
         cutoff = Profile(settings.profile.edges, settings.profile.shares)
     elif settings.free_below:
         kept = resolved(settings).cutoff

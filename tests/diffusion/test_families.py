@@ -15,7 +15,7 @@ from phipd_sim2real.diffusion.families import Sampling, load_family
 from phipd_sim2real.diffusion.fit import fit
 from phipd_sim2real.diffusion.fit_settings import FitSettings
 from phipd_sim2real.diffusion.models import model_defaults, resolved, weights_sha256
-from phipd_sim2real.diffusion.settings import EnhanceSettings
+from phipd_sim2real.diffusion.settings import EnhanceSettings, ProfileSettings
 from phipd_sim2real.errors import UsageError
 
 SHAPES = {"sd15": (4, 40, 48), "sdxl": (4, 40, 48), "sd3": (8, 40, 48), "flux": (8, 40, 48)}
@@ -213,6 +213,8 @@ def test_defaults_and_hashes_of_models(folders):
 
 
 def test_settings_become_arguments():
+    banded = EnhanceSettings(profile=ProfileSettings(edges=(0.0, 0.1, 0.5), shares=(1.0, 0.5)))
+    assert method(banded)["cutoff"].shares == (1.0, 0.5)
     assert method(EnhanceSettings(free_below=0.01))["cutoff"] == Cutoff.isotropic(0.2, free_below=0.01)
     assert method(EnhanceSettings(cutoff=None))["cutoff"] is None
     assert method(EnhanceSettings())["cutoff"] == "auto"
