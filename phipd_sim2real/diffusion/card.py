@@ -114,16 +114,22 @@ def _figures(record: dict[str, Any]) -> str:
     if validation is None:
         return "\n".join([*lines, "Nothing was held out, so nothing was measured on unseen pictures.", ""])
     lines += [
-        f"On held-out pictures at step {validation['last'][0]['step']} (the loss was lowest at step "
-        f"{validation['best_step']}):",
+        f"On held-out pictures at step {validation['step']}{_reason(validation['chosen_by'])}:",
         "",
         "| measure | value | unit | better | pictures |",
         "|---|---|---|---|---|",
     ]
-    for row in validation["last"]:
+    for row in validation["measures"]:
         valid = f"{row['valid']} of {row['total']}"
-        lines.append(f"| {row['name']} | {row['value']:.4g} | {row['unit']} | {row['better']} | {valid} |")
+        value = f"{row['value']:.4g}" if row["valid"] else "–"
+        lines.append(f"| {row['name']} | {value} | {row['unit']} | {row['better']} | {valid} |")
     return "\n".join([*lines, ""])
+
+
+def _reason(chosen_by: str) -> str:
+    if chosen_by == "last":
+        return ", the last that was measured"
+    return f", whose weights these are: of all steps that were measured its {chosen_by} was best"
 
 
 def _limits(record: dict[str, Any]) -> str:

@@ -30,6 +30,7 @@ class TrainingState:
         step: optimizer steps done.
         losses: loss of every step.
         validation: what was measured on held-out pictures, in order.
+        chosen: the average at the step that measured best, by name; empty where the last one is taken.
     """
 
     weights: dict[str, torch.nn.Parameter]
@@ -38,6 +39,7 @@ class TrainingState:
     step: int = 0
     losses: list[float] = field(default_factory=list)
     validation: list[Measured] = field(default_factory=list)
+    chosen: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, network: torch.nn.Module, learning_rate: float) -> TrainingState:
@@ -58,12 +60,23 @@ class TrainingState:
             weight.copy_(average)
             average.copy_(kept)
 
+    def keep(self) -> None:
+        """Notes the average as the one that measured best."""
+        self.chosen = {name: average.clone() for name, average in self.ema.items()}
+
+    def choose(self) -> None:
+        """Makes the average that measured best, if one was noted, the one that is exported."""
+        for name, average in self.chosen.items():
+            self.ema[name].copy_(average)
+
     def save(self, path: Path, identity: str) -> None:
         """Writes the state atomically; `identity` names the settings and data it belongs to."""
         tensors = {"step": torch.tensor(self.step), "losses": torch.tensor(self.losses, dtype=torch.float64)}
         for name, weight in self.weights.items():
             tensors[f"weights.{name}"] = weight.detach()
             tensors[f"ema.{name}"] = self.ema[name]
+            if self.chosen:
+                tensors[f"chosen.{name}"] = self.chosen[name]
             for key, value in self.optimizer.state[weight].items():
                 tensors[f"optimizer.{key}.{name}"] = value
         # One entry: safetensors writes several in an order that changes from run to run.
@@ -91,6 +104,8 @@ class TrainingState:
             for name, weight in self.weights.items():
                 weight.data.copy_(file.get_tensor(f"weights.{name}"))
                 self.ema[name].copy_(file.get_tensor(f"ema.{name}"))
+                if f"chosen.{name}" in stored:
+                    self.chosen[name] = file.get_tensor(f"chosen.{name}").to(weight.device)
                 moments = {key: f"optimizer.{key}.{name}" for key in ADAM}
                 if stored.issuperset(moments.values()):  # a network of several experts may not have used this one yet
                     values = {key: file.get_tensor(moment).to(weight.device) for key, moment in moments.items()}

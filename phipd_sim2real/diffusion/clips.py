@@ -114,7 +114,8 @@ def _draws(enhancer: Enhancer, frames: Iterator[np.ndarray], seeds: Iterator[int
 
 
 def _on_grid(enhancer: Enhancer, flow: Flow) -> tuple[Tensor, Tensor]:
-    """Motion in cells of the noise, (h, w, 2) float32, and where it counts, (h, w) bool; margins move as the border."""
+    """Motion in cells of the noise, (h, w, 2) float32, and where it counts, (h, w) bool; what is reflected around a
+    frame moves as its border."""
     import torch
     import torch.nn.functional as F
 

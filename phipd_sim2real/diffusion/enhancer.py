@@ -19,7 +19,7 @@ from phipd_sim2real.diffusion.models import ModelDefaults, model_defaults, model
 from phipd_sim2real.diffusion.precision import autocast, uses_bf16
 from phipd_sim2real.diffusion.requests import check, control_pictures
 from phipd_sim2real.diffusion.settings import EnhanceSettings, Precision
-from phipd_sim2real.phase import Cutoff, Profile
+from phipd_sim2real.phase import Cutoff, Profile, periodic_component
 
 if TYPE_CHECKING:
     from phipd_sim2real.phase import Preservation
@@ -98,7 +98,7 @@ class Enhancer:
         yield from enhance_stream(self, frames, seed, **method)
 
     def noise_shape(self, height: int, width: int) -> tuple[int, int, int]:
-        """Shape (C, h, w) of the white noise that one frame needs, on the model's grid, margins included.
+        """Shape (C, h, w) of the white noise that one frame needs, on the model's grid.
 
         Args:
             height: of the frame, pixels.
@@ -114,11 +114,11 @@ class Enhancer:
             Row and column of the cell whose upper left corner is that of the frame's pixel (0, 0), and the
             frame's pixels per cell.
         """
-        first = self.family.around + self.family.border // self.family.factor
+        first = self.family.border // self.family.factor
         return first, first, self.family.factor
 
     def canvas(self, images: np.ndarray) -> Tensor:
-        """What structured noise takes its phase from: the frames as the model sees them, with the noise's margin.
+        """What structured noise takes its phase from: the frames as the model sees them, without a seam.
 
         Args:
             images: (N, H, W, 3) uint8 RGB.
@@ -126,9 +126,8 @@ class Enhancer:
         Returns:
             (N, *noise_shape(H, W)) float32.
         """
-        around = (self.family.around,) * 4
         frames = [self.family.encode(self._padded(torch.from_numpy(image[None]))) for image in images]
-        return torch.cat([reflected(x_0, *around) for x_0 in frames])
+        return periodic_component(torch.cat(frames))
 
     def enhance(
         self,
@@ -211,7 +210,7 @@ class Enhancer:
         """The region of kept phase for frames of one size; see `enhance`."""
         if cutoff == "auto":
             if self.family.released and self.defaults.cutoff_bins is not None:
-                cells = (size - 2 * self.family.around for size in self.noise_shape(height, width)[1:])
+                cells = self.noise_shape(height, width)[1:]
                 return bins_cutoff(self.defaults.cutoff_bins, *cells).on_grid(1 / self.family.factor)
             cutoff = self.defaults.cutoff
         return Cutoff.isotropic(cutoff) if isinstance(cutoff, int | float) else cutoff
@@ -228,11 +227,7 @@ class Enhancer:
         height, width = images.shape[1:3]
         preservations = [preservation] * len(images)
         x_0 = self.family.encode(self._padded(torch.from_numpy(images)))
-        if noise is None:
-            eps = self.family.noise(x_0, preservations, white)
-        else:
-            rows, columns = (slice(self.family.around, self.family.around + size) for size in x_0.shape[-2:])
-            eps = noise[..., rows, columns].to(x_0.device)
+        eps = self.family.noise(x_0, preservations, white) if noise is None else noise.to(x_0.device)
         with autocast(self.family.device, self.precision if self.family.autocasts else "float32"):
             result = self.family.generate(x_0, eps, preservations, sampling)
         border = self.family.border

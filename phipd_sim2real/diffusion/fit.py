@@ -23,7 +23,7 @@ from phipd_sim2real.diffusion.pipeline import PhasePipeline
 from phipd_sim2real.diffusion.precision import autocast, uses_bf16
 from phipd_sim2real.diffusion.sheets import Sheets
 from phipd_sim2real.diffusion.trainer import Trainer
-from phipd_sim2real.diffusion.validation import Validation, write_rows
+from phipd_sim2real.diffusion.validation import Validation, best, write_rows
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import write_json, write_text
 from phipd_sim2real.progress import ProgressCallback
@@ -76,6 +76,7 @@ def fit(settings: FitSettings, out: Path, progress: ProgressCallback | None = No
                 _write_logs(out / TRAINING, trainer)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
+        state.choose()
         export(out, family, state, settings, data, identity)
     return out
 
@@ -145,6 +146,12 @@ class _Observer:
             if draw:
                 self.sheets.write(self.family, self.folder / "samples", step)
         state.swap()
+        if (
+            measure
+            and (name := self.validation.settings.choose) != "last"
+            and best(state.validation, name).step == step
+        ):
+            state.keep()
 
 
 def _write_logs(folder: Path, trainer: Trainer) -> None:

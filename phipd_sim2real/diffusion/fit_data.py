@@ -8,6 +8,7 @@ from typing import Any
 
 from phipd_sim2real.diffusion.fit_settings import FitSettings
 from phipd_sim2real.diffusion.images import UnpairedImages
+from phipd_sim2real.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class FitData:
             sources = held_out
         else:
             sources = UnpairedImages.load(validation.sources, settings.max_images)
+        if min(len(held_out), len(sources)) < 2:
+            raise UsageError(
+                f"Validation has {len(held_out)} held-out pictures and {len(sources)} sources; distances between "
+                "sets need two of each. Raise validation.share or name folders with more."
+            )
         return cls(training, held_out.spread(validation.pictures), sources.spread(validation.pictures))
 
     @property

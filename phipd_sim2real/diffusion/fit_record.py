@@ -42,7 +42,7 @@ def fit_record(
         "base_sha256": None if settings.initial is None else weights_sha256(settings.initial),
         "loss": round(_mean(state.losses[-settings.checkpoint_every :]), 6),
         "loss_curve": loss_curve(state.losses),
-        "validation": _validation(state),
+        "validation": None if settings.validation is None else _validation(state, settings.validation.choose),
         "parameters": sum(value.numel() for value in state.ema.values()),
         "weights_sha256": weights_sha256(out) if merged else sha256_file(adapters),
     }
@@ -55,11 +55,13 @@ def loss_curve(losses: list[float]) -> list[dict[str, float]]:
     return [{"step": end, "loss": round(_mean(losses[begin:end]), 6)} for begin, end in pairwise(ends)]
 
 
-def _validation(state: TrainingState) -> dict[str, Any] | None:
+def _validation(state: TrainingState, choose: str) -> dict[str, Any] | None:
+    """What was measured at the step whose weights are exported, and by what it was chosen."""
     if not state.validation:
         return None
-    last = [vars(row) for row in state.validation if row.step == state.validation[-1].step]
-    return {"best_step": best(state.validation).step, "last": last}
+    step = state.validation[-1].step if choose == "last" else best(state.validation, choose).step
+    measures = [vars(row) for row in state.validation if row.step == step]
+    return {"chosen_by": choose, "step": step, "measures": measures}
 
 
 def _shareable(settings: FitSettings) -> dict[str, Any]:

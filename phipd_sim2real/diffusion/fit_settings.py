@@ -26,10 +26,6 @@ class ModelSettings(Settings):
     patch: Literal[2, 4, 8] = 4
     """Side of the pixel block that becomes one cell."""
 
-    margin: Annotated[int, Field(ge=0)] = 16
-    """Pixels reflected around the image for the noise's transform only, so that its periodic border lies
-    outside the picture."""
-
     @model_validator(mode="after")
     def _divisible(self) -> ModelSettings:
         if any(channels % 16 for channels in self.channels):
@@ -127,12 +123,12 @@ class ValidationSettings(Settings):
     every: Positive = 500
     """Steps between validations; the moving average of the weights is measured."""
 
-    pictures: Positive = 16
+    pictures: Annotated[int, Field(ge=2)] = 16
 
-    height: Annotated[int, Field(ge=32)] = 192
+    height: Annotated[int, Field(ge=48)] = 192
     """Pixels of the middle of a picture that are used; multiples as for crops."""
 
-    width: Annotated[int, Field(ge=32)] = 320
+    width: Annotated[int, Field(ge=48)] = 320
 
     cutoff: CyclesPerPixel = 0.2
     """Of every measure, in cycles per pixel."""
@@ -140,6 +136,9 @@ class ValidationSettings(Settings):
     strength: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     steps: Positive = 4
+
+    choose: Literal["last", "loss", "texture_kid", "lab_frechet"] = "last"
+    """The averaged weights of which step become the model: of the last, or of the one where this measure was best."""
 
 
 class FitSettings(Settings):

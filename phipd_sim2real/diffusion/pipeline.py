@@ -12,7 +12,7 @@ from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler, UNet2D
 from torch import Tensor
 
 from phipd_sim2real.diffusion.fit_settings import ModelSettings
-from phipd_sim2real.phase import Cutoff, structured_noise
+from phipd_sim2real.phase import Cutoff
 
 if TYPE_CHECKING:
     from phipd_sim2real.phase import Preservation
@@ -35,7 +35,6 @@ class PhasePipeline(DiffusionPipeline):
         unet: UNet2DModel,
         scheduler: FlowMatchEulerDiscreteScheduler,
         patch: int = 4,
-        margin: int = 16,
         max_cutoff: float = 0.5,
     ) -> None:
         """Registers the parts.
@@ -44,12 +43,11 @@ class PhasePipeline(DiffusionPipeline):
             unet: on (B, 3·patch², H/patch, W/patch).
             scheduler: Euler steps of flow matching.
             patch: side of the pixel block that becomes one cell.
-            margin: see `noise`.
             max_cutoff: largest cutoff that the network was fitted with, cycles per pixel.
         """
         super().__init__()
         self.register_modules(unet=unet, scheduler=scheduler)
-        self.register_to_config(patch=patch, margin=margin, max_cutoff=max_cutoff)
+        self.register_to_config(patch=patch, max_cutoff=max_cutoff)
 
     @classmethod
     def build(cls, settings: ModelSettings, max_cutoff: float, seed: int) -> PhasePipeline:
@@ -68,41 +66,12 @@ class PhasePipeline(DiffusionPipeline):
                 attention_head_dim=32 if settings.channels[-1] % 32 == 0 else 16,
                 class_embed_type="timestep",
             )
-        return cls(unet, FlowMatchEulerDiscreteScheduler(), settings.patch, settings.margin, max_cutoff)
+        return cls(unet, FlowMatchEulerDiscreteScheduler(), settings.patch, max_cutoff)
 
     @property
     def block(self) -> int:
         """Image sides must be multiples of this many pixels."""
         return self.config.patch * 2 ** (len(self.unet.config.block_out_channels) - 1)
-
-    def noise(self, images: Tensor, cutoffs: Sequence[Cutoff | None], generators: Sequence[torch.Generator]) -> Tensor:
-        """`structure` with the white noise of each image drawn from its own CPU generator."""
-        height, width = (size + 2 * self.config.margin for size in images.shape[-2:])
-        white = [torch.randn(images.shape[1], height, width, generator=generator) for generator in generators]
-        return self.structure(images, cutoffs, torch.stack(white))
-
-    def structure(self, images: Tensor, preservations: Sequence[Preservation | None], white: Tensor) -> Tensor:
-        """Structured noise of each image.
-
-        The transform sees the image with a reflected margin, which is cut off again: the seam where a periodic
-        transform joins opposite borders would otherwise be kept as if it were structure of the scene.
-
-        Args:
-            images: (B, 3, H, W) float32 in [-1, 1].
-            preservations: one per image.
-            white: (B, 3, H + 2 margin, W + 2 margin) float32 of unit variance.
-
-        Returns:
-            (B, 3, H, W) float32, unit variance on average.
-        """
-        margin = self.config.margin
-        padded = F.pad(images, (margin,) * 4, mode="reflect") if margin else images
-        height, width = images.shape[-2:]
-        noise = [
-            structured_noise(image, draw.to(image.device), kept)
-            for image, draw, kept in zip(padded, white, preservations, strict=True)
-        ]
-        return torch.stack(noise)[..., margin : margin + height, margin : margin + width]
 
     def condition(self, preservations: Sequence[Preservation | None]) -> Tensor:
         """What the network is told about each noise: the geometric mean of the cutoff's axes, (B,) float32."""
@@ -131,7 +100,7 @@ class PhasePipeline(DiffusionPipeline):
 
         Args:
             images: (B, 3, H, W) in [-1, 1], sides multiples of `block`.
-            noise: from `noise`, same shape.
+            noise: structured, same shape.
             cutoffs: of the noise, one per image.
             strength: 1 starts from noise alone, less is structured SDEdit.
             steps: Euler steps.

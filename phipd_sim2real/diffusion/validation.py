@@ -17,8 +17,8 @@ from phipd_sim2real.diffusion.images import UnpairedImages
 from phipd_sim2real.diffusion.objective import loss
 from phipd_sim2real.files import write_text
 from phipd_sim2real.phase import Cutoff
-from phipd_sim2real.quality import LabStatistics, lab_frechet, phase_coherence, summarise
-from phipd_sim2real.quality.measurement import Direction
+from phipd_sim2real.quality import LabStatistics, lab_frechet, phase_coherence, summarise, texture_features, texture_kid
+from phipd_sim2real.quality.measurement import Direction, Measurement
 
 TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
 LOSS = "loss"
@@ -56,21 +56,29 @@ class Validation:
     def measured(self, family: Family, step: int) -> list[Measured]:
         """All measures of a model at a step: loss, distance of the look, structure that was kept."""
         losses = [self._loss(family, index) for index in range(len(self.pictures))]
-        wanted, made, coherences = LabStatistics(), LabStatistics(), []
-        for index in range(len(self.pictures)):
-            wanted.add(self._middle(self.pictures, index))
-        for index in range(len(self.sources)):
-            source = self._middle(self.sources, index)
-            result = self._enhanced(family, source, index)
-            made.add(result)
-            coherences.append(phase_coherence(source, result, self.settings.cutoff))
-        look, structure = lab_frechet(wanted, made), summarise(coherences)
+        sources = [self._middle(self.sources, index) for index in range(len(self.sources))]
+        results = [self._enhanced(family, source, index) for index, source in enumerate(sources)]
+        pairs = zip(sources, results, strict=True)
+        structure = summarise([phase_coherence(*pair, self.settings.cutoff) for pair in pairs])
         total = len(self.sources)
         return [
             Measured(step, LOSS, float(np.mean(losses)), "1", "lower", len(losses), len(losses)),
-            Measured(step, look.name, look.value, look.unit, look.better, total if look.valid else 0, total),
+            *(
+                Measured(step, look.name, look.value, look.unit, look.better, total if look.valid else 0, total)
+                for look in self._looks(results)
+            ),
             Measured(step, structure.name, structure.mean, structure.unit, structure.better, structure.valid, total),
         ]
+
+    def _looks(self, results: Sequence[np.ndarray]) -> list[Measurement]:
+        """Distances of results from the held-out pictures, in colour and in texture."""
+        wanted = [self._middle(self.pictures, index) for index in range(len(self.pictures))]
+        colours = [LabStatistics(), LabStatistics()]
+        for statistics, pictures in zip(colours, (wanted, results), strict=True):
+            for picture in pictures:
+                statistics.add(picture)
+        textures = [np.concatenate([texture_features(picture) for picture in side]) for side in (results, wanted)]
+        return [lab_frechet(*colours), texture_kid(*textures).measurement]
 
     @torch.no_grad()
     def _loss(self, family: Family, index: int) -> float:
@@ -107,7 +115,7 @@ def to_pictures(images: torch.Tensor) -> np.ndarray:
     return levels.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
-def best(rows: Sequence[Measured], name: str = LOSS) -> Measured:
+def best(rows: Sequence[Measured], name: str) -> Measured:
     """The row in which a measure was best."""
     chosen = [row for row in rows if row.name == name and row.valid]
     return (min if chosen[0].better == "lower" else max)(chosen, key=lambda row: row.value)

@@ -58,7 +58,7 @@ def tiny_fit(pictures) -> FitSettings:
     """Settings of a fit that takes about a second."""
     return FitSettings(
         data=pictures,
-        model=ModelSettings(channels=(16, 32), margin=8),
+        model=ModelSettings(channels=(16, 32)),
         steps=6,
         crops=({"height": 32, "width": 32, "count": 2}, {"height": 40, "width": 48, "count": 1}),
         free_below=0.03,

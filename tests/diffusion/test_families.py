@@ -17,8 +17,9 @@ from phipd_sim2real.diffusion.fit_settings import FitSettings
 from phipd_sim2real.diffusion.models import model_defaults, resolved, weights_sha256
 from phipd_sim2real.diffusion.settings import EnhanceSettings, ProfileSettings
 from phipd_sim2real.errors import UsageError
+from phipd_sim2real.phase import periodic_component
 
-SHAPES = {"sd15": (4, 40, 48), "sdxl": (4, 40, 48), "sd3": (8, 40, 48), "flux": (8, 40, 48)}
+SHAPES = {"sd15": (4, 24, 32), "sdxl": (4, 24, 32), "sd3": (8, 24, 32), "flux": (8, 24, 32)}
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +87,8 @@ def test_noise_carries_the_phase_of_the_latents_up_to_the_physical_cutoff(enhanc
     family = enhancer.family
     x_0 = _x_0(family, images[:1])
     white = torch.randn(1, *enhancer.noise_shape(48, 64), generator=torch.Generator().manual_seed(0))
-    around = family.around
-    padded = torch.nn.functional.pad(x_0, (around,) * 4, mode="reflect")
-    cells = structured_noise(padded, white, Cutoff.isotropic(0.05 * family.factor))
-    inside = cells[..., around:-around, around:-around]
-    torch.testing.assert_close(family.noise(x_0, [Cutoff.isotropic(0.05)], white), inside)
+    cells = structured_noise(periodic_component(x_0), white, Cutoff.isotropic(0.05 * family.factor))
+    torch.testing.assert_close(family.noise(x_0, [Cutoff.isotropic(0.05)], white), cells)
 
 
 def test_an_ideal_network_gives_the_source_back(enhancer, images, monkeypatch):
@@ -135,7 +133,7 @@ def test_any_size_comes_back_as_it_went_in(enhancer, size):
 def test_white_noise_fits_the_grid(enhancer, kind, images):
     shape = enhancer.noise_shape(48, 64)
     assert shape == SHAPES[kind]
-    assert enhancer.noise_window(48, 64) == (8, 8, 2)
+    assert enhancer.noise_window(48, 64) == (0, 0, 2)
     white = torch.randn(shape, generator=torch.Generator().manual_seed(5))[None]
     given = enhancer.enhance(images[:1], [0], steps=1, white=white)
     np.testing.assert_array_equal(given, enhancer.enhance(images[:1], [5], steps=1))
@@ -183,7 +181,8 @@ def test_fit_save_load_enhance(kind, folders, pictures, images, tmp_path):
         for path in (folders[kind], fitted, tmp_path / "again")
     )
     assert (before != after).any()
-    np.testing.assert_array_equal(after, again)
+    assert weights_sha256(fitted) == weights_sha256(tmp_path / "again")
+    np.testing.assert_allclose(after.astype(int), again, atol=1)  # other files align weights otherwise, which rounds
 
 
 def test_published_noise_is_chosen_by_the_folder(folders, images, tmp_path):

@@ -46,7 +46,7 @@ def _settings(captioned, base, way: str) -> FitSettings:
         checkpoint_every=1,
         gradient_checkpointing=True,
         samples={"every": 3, "pictures": 1, "cutoffs": [0.1], "height": 32, "width": 32, "steps": 2},
-        validation={"share": 0.3, "every": 3, "pictures": 1, "height": 32, "width": 32, "steps": 2},
+        validation={"share": 0.5, "every": 3, "pictures": 2, "height": 48, "width": 48, "steps": 2},
     )
 
 

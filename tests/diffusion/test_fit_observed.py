@@ -2,20 +2,23 @@
 
 import csv
 import json
+from contextlib import suppress
 
 import cv2
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 from test_fit import _bytes
 
 from phipd_sim2real.diffusion.card import card
 from phipd_sim2real.diffusion.fit import fit
 from phipd_sim2real.diffusion.fit_data import FitData
 from phipd_sim2real.diffusion.fit_settings import FitSettings, SampleSettings, ValidationSettings
-from phipd_sim2real.diffusion.validation import Measured, best
+from phipd_sim2real.diffusion.validation import Measured, Validation, best
 from phipd_sim2real.errors import UsageError
 
-VALIDATION = {"share": 0.3, "every": 2, "pictures": 2, "height": 32, "width": 32, "steps": 1}
+VALIDATION = {"share": 0.3, "every": 2, "pictures": 2, "height": 48, "width": 48, "steps": 1}
 SAMPLES = {"every": 3, "pictures": 2, "cutoffs": (0.1, 0.4), "height": 32, "width": 48, "steps": 1}
 
 
@@ -37,8 +40,8 @@ def _rows(folder):
 
 def test_measures_carry_unit_direction_and_number(folder):
     rows = _rows(folder)
-    assert [row["step"] for row in rows] == ["2"] * 3 + ["4"] * 3 + ["6"] * 3
-    assert {row["name"] for row in rows} == {"loss", "lab_frechet", "phase_coherence@0.2"}
+    assert [row["step"] for row in rows] == ["2"] * 4 + ["4"] * 4 + ["6"] * 4
+    assert {row["name"] for row in rows} == {"loss", "lab_frechet", "texture_kid", "phase_coherence@0.2"}
     for row in rows:
         assert np.isfinite(float(row["value"]))
         assert (row["valid"], row["total"]) == ("2", "2")
@@ -86,9 +89,36 @@ def test_pictures_of_their_own_leave_the_training_set_whole(observed, captioned)
 
 def test_the_best_step_follows_the_measures_direction():
     rows = [Measured(step, "loss", value, "1", "lower", 1, 1) for step, value in ((1, 3.0), (2, 1.0), (3, 2.0))]
-    assert best(rows).step == 2
+    assert best(rows, "loss").step == 2
     rows = [Measured(step, "ssim", value, "1", "higher", 1, 1) for step, value in ((1, 0.3), (2, 0.9), (3, 0.4))]
     assert best(rows, "ssim").step == 2
+
+
+@pytest.mark.parametrize("broken_off_at", [None, 3, 5])
+def test_the_weights_of_the_best_step_are_exported(observed, tmp_path, monkeypatch, broken_off_at):
+    """A measure that is best in the middle chooses the weights of that step, also across an interruption."""
+
+    def chosen_by_loss(validation, family, step):
+        return [Measured(step, "loss", abs(step - 4), "1", "lower", 2, 2)]
+
+    monkeypatch.setattr(Validation, "measured", chosen_by_loss)
+    validation = observed.validation.model_copy(update={"choose": "loss"})
+    settings = observed.model_copy(update={"validation": validation, "samples": None})
+    four = settings.model_copy(update={"steps": 4, "validation": observed.validation})
+    expected = load_file(fit(four, tmp_path / "four") / "unet/diffusion_pytorch_model.safetensors")
+
+    def break_off(label, step, steps):
+        if step == broken_off_at:
+            raise KeyboardInterrupt
+
+    with suppress(KeyboardInterrupt):
+        fit(settings, tmp_path / "chosen", break_off)
+    found = load_file(fit(settings, tmp_path / "chosen") / "unet/diffusion_pytorch_model.safetensors")
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in found)
+    record = json.loads((tmp_path / "chosen/fit.json").read_text())
+    assert (record["validation"]["step"], record["validation"]["chosen_by"]) == (4, "loss")
+    assert "at step 4, whose weights these are" in (tmp_path / "chosen/README.md").read_text()
 
 
 def test_the_card_says_where_the_model_comes_from(folder):
@@ -117,9 +147,15 @@ def test_the_card_of_rendered_pictures_says_so(folder):
 
 @pytest.mark.parametrize("section", ["samples", "validation"])
 def test_refuses_sizes_that_the_network_cannot_take(tiny_fit, section):
-    values = tiny_fit.model_dump() | {section: {"height": 36, "width": 32}}
-    with pytest.raises(ValueError, match=f"{section} of 32×36 need sides that are multiples of 8"):
+    values = tiny_fit.model_dump() | {section: {"height": 52, "width": 48}}
+    with pytest.raises(ValueError, match=f"{section} of 48×52 need sides that are multiples of 8"):
         FitSettings(**values)
+
+
+def test_refuses_to_measure_on_a_single_picture(observed, captioned, tmp_path):
+    validation = ValidationSettings(**VALIDATION | {"share": 0.3})
+    with pytest.raises(UsageError, match="1 held-out pictures and 1 sources"):
+        fit(observed.model_copy(update={"data": captioned, "validation": validation}), tmp_path)
 
 
 def test_refuses_to_hold_out_of_a_single_picture(tiny_fit, tmp_path, pictures):

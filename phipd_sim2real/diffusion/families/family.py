@@ -15,7 +15,7 @@ from torch import Tensor
 
 from phipd_sim2real.diffusion.families.released import released_noise
 from phipd_sim2real.errors import UsageError
-from phipd_sim2real.phase import structured_noise
+from phipd_sim2real.phase import periodic_component, structured_noise
 
 if TYPE_CHECKING:
     from phipd_sim2real.phase import Preservation
@@ -58,8 +58,6 @@ class Family(ABC):
         factor: image pixels per cell of the noise grid.
         block: image sides are multiples of this many pixels.
         border: pixels reflected around a frame before all else, a multiple of `factor`.
-        margin: cells reflected around x_0 for the noise's transform alone, so that its periodic border lies
-            outside of the picture.
         groups: frames per forward pass by device type; always the same number keeps rounding, and with it the
             bytes, independent of the batch.
         component: name of the denoiser in the pipeline.
@@ -82,7 +80,6 @@ class Family(ABC):
     objective: Objective
     factor: int
     block: int
-    margin: int
 
     released: bool = False
 
@@ -121,22 +118,19 @@ class Family(ABC):
         """
 
     def noise_shape(self, height: int, width: int) -> tuple[int, int, int]:
-        """Shape (C, h, w) of the white noise that an image of `block` multiples needs, margins included."""
-        height, width = (size // self.factor + 2 * self.around for size in (height, width))
-        return self.channels, height, width
-
-    @property
-    def around(self) -> int:
-        """Cells of white noise on each side of x_0: the margin, which the published noise does without."""
-        return 0 if self.released else self.margin
+        """Shape (C, h, w) of the white noise that an image of `block` multiples needs."""
+        return self.channels, height // self.factor, width // self.factor
 
     def noise(self, x_0: Tensor, preservations: Sequence[Preservation | None], white: Tensor) -> Tensor:
         """Structured noise of each x_0.
 
+        Its phase is that of the periodic component, without the seam at which a periodic transform joins opposite
+        borders: it would be kept as if it were structure of the scene.
+
         Args:
             x_0: (B, C, h, w) float32 from `encode`.
             preservations: one per image, in cycles per image pixel; None keeps all phase.
-            white: (B, C, h + 2 around, w + 2 around) float32 white noise of unit variance, see `noise_shape`.
+            white: (B, C, h, w) float32 white noise of unit variance.
 
         Returns:
             (B, C, h, w) float32, unit variance on average.
@@ -144,14 +138,11 @@ class Family(ABC):
         white = white.to(x_0.device)
         if self.released:
             return released_noise(x_0, [self._on_grid(kept) for kept in preservations], white)
-        height, width = x_0.shape[-2:]
-        padded = reflected(x_0, self.margin, self.margin, self.margin, self.margin)
         noise = [
-            structured_noise(source, draw, self._on_grid(kept))
-            for source, draw, kept in zip(padded, white, preservations, strict=True)
+            structured_noise(periodic_component(source), draw, self._on_grid(kept))
+            for source, draw, kept in zip(x_0, white, preservations, strict=True)
         ]
-        inside = (slice(self.margin, self.margin + size) for size in (height, width))
-        return torch.stack(noise)[..., *inside]
+        return torch.stack(noise)
 
     def _on_grid(self, kept: Preservation | None) -> Preservation | None:
         return None if kept is None else kept.on_grid(self.factor)

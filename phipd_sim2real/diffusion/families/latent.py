@@ -33,7 +33,6 @@ class LatentFamily(Family):
     control_pipeline_class: ClassVar[type[DiffusionPipeline]]
     control_class: ClassVar[type[torch.nn.Module]]
     control_argument: ClassVar[str] = "control_image"
-    margin = 8
     left_out: ClassVar[dict[str, Any]] = {}
     """Optional parts of the folder that are not loaded, as arguments of `from_pretrained`."""
 

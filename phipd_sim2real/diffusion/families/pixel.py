@@ -35,18 +35,11 @@ class PixelFamily(Family):
         return self.pipeline.block
 
     @property
-    def margin(self) -> int:
-        return self.pipeline.config.margin
-
-    @property
     def channels(self) -> int:
         return 3
 
     def encode(self, images: Tensor) -> Tensor:
         return images
-
-    def noise(self, x_0: Tensor, preservations: Sequence[Preservation | None], white: Tensor) -> Tensor:
-        return self.pipeline.structure(x_0, preservations, white)
 
     def corrupt(self, x_0: Tensor, eps: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         share = t[:, None, None, None]

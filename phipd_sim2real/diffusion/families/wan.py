@@ -91,8 +91,7 @@ class WanFamily(FlowFamily):
         Args:
             x_0: (B, C, T', h, w) float32 from `encode`.
             preservations: one per clip.
-            white: (B, C, T', h + 2 around, w + 2 around), however its frames depend on each other; without T'
-                for clips of one frame.
+            white: (B, C, T', h, w), however its frames depend on each other; without T' for clips of one frame.
         """
         frames = super().noise(x_0.flatten(1, 2), preservations, white.flatten(1, -3))
         return frames.unflatten(1, x_0.shape[1:3])
