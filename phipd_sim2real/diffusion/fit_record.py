@@ -60,7 +60,8 @@ def _validation(state: TrainingState, choose: str) -> dict[str, Any] | None:
     if not state.validation:
         return None
     step = state.validation[-1].step if choose == "last" else best(state.validation, choose).step
-    measures = [vars(row) for row in state.validation if row.step == step]
+    rows = [row for row in state.validation if row.step == step]
+    measures = [vars(row) | {"value": row.value if row.valid else None} for row in rows]
     return {"chosen_by": choose, "step": step, "measures": measures}
 
 

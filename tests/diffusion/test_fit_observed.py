@@ -138,6 +138,16 @@ def test_the_card_says_where_the_model_comes_from(folder):
     assert str(folder.parent) not in text
 
 
+def test_a_measure_without_a_value_is_no_number(observed, tmp_path):
+    """At cutoff 0 no phase is kept, so there is none to be coherent with."""
+    validation = observed.validation.model_copy(update={"cutoff": 0.0})
+    folder = fit(observed.model_copy(update={"validation": validation, "samples": None}), tmp_path)
+    record = json.loads((folder / "fit.json").read_text())
+    (row,) = (row for row in record["validation"]["measures"] if row["name"] == "phase_coherence@0")
+    assert (row["value"], row["valid"], row["total"]) == (None, 0, 2)
+    assert "| phase_coherence@0 | – |" in (folder / "README.md").read_text()
+
+
 def test_the_card_of_rendered_pictures_says_so(folder):
     record = json.loads((folder / "fit.json").read_text())
     assert "no real picture" not in card(record)
