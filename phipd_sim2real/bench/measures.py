@@ -17,12 +17,18 @@ from phipd_sim2real.quality.label_boundaries import CLASSES, BoundaryCounts, bou
 from phipd_sim2real.quality.measurement import Direction, Measurement
 from phipd_sim2real.quality.self_similarity import structure_distance
 from phipd_sim2real.quality.structure import lane_edge_recall
-from phipd_sim2real.quality.temporal import flow_consistency, flow_epe, gt_flow_warp_error
+from phipd_sim2real.quality.temporal import (
+    flow_consistency,
+    flow_consistency_seen,
+    flow_epe,
+    gt_flow_warp_error,
+    motion_seen,
+)
 from phipd_sim2real.quality.texture import texture_features
 
 Perceptual = Callable[[np.ndarray, np.ndarray], Measurement]
 COUNTS = tuple(vars(BoundaryCounts()))
-VERSION = 1
+VERSION = 2
 """Of the measures; files of another version are measured anew."""
 
 
@@ -40,6 +46,11 @@ FRAME_MEASURES = {
     "flow_consistency": FrameMeasure(
         "px", "lower", "Optical flow (DIS) between successive results against the exact flow, mean endpoint error."
     ),
+    "flow_consistency_seen": FrameMeasure(
+        "px",
+        "lower",
+        "The same over the pixels where DIS is right about the source's own clip, for all methods the same.",
+    ),
     "gt_flow_warp_error": FrameMeasure(
         "linear RGB", "lower", "Mean difference of a result and its successor warped back along the exact flow."
     ),
@@ -53,6 +64,9 @@ FRAME_MEASURES = {
     "colour_to_truth": FrameMeasure("ΔE", "lower", "Mean colour difference to the same moment in the other look."),
     "lpips_to_truth": FrameMeasure("1", "lower", "LPIPS to the same moment rendered in the other look."),
 }
+
+
+PAIR_MEASURES = ("flow_consistency", "flow_consistency_seen", "gt_flow_warp_error")
 
 
 @dataclass(frozen=True)
@@ -184,9 +198,15 @@ def _frame(clip: Clip, results: Sequence[np.ndarray], frame: int, perceptual: Pe
 def _pair(clip: Clip, results: Sequence[np.ndarray], frame: int) -> dict[str, float]:
     """Measures of a result and its successor; NaN for the last one."""
     if frame == len(clip.flows):
-        return {"flow_consistency": float("nan"), "gt_flow_warp_error": float("nan")}
-    pair = (results[frame], results[frame + 1], *clip.flows[frame])
-    return {item.name: item.value for item in (flow_consistency(*pair), gt_flow_warp_error(*pair))}
+        return dict.fromkeys(PAIR_MEASURES, float("nan"))
+    pair, flow = (results[frame], results[frame + 1]), clip.flows[frame]
+    seen = motion_seen(clip.pictures[frame], clip.pictures[frame + 1], *flow)
+    found = (
+        flow_consistency(*pair, *flow),
+        flow_consistency_seen(*pair, flow.forward, seen),
+        gt_flow_warp_error(*pair, *flow),
+    )
+    return {item.name: item.value for item in found}
 
 
 def _counts(clip: Clip, results: Sequence[np.ndarray]) -> np.ndarray:

@@ -13,7 +13,14 @@ from phipd_sim2real.quality.measurement import Measurement, Summary, summarise
 from phipd_sim2real.quality.self_similarity import structure_distance
 from phipd_sim2real.quality.set_distance import SetDistance, kernel_distance
 from phipd_sim2real.quality.structure import blur_ssim, canny_f1, lane_edge_recall, phase_coherence
-from phipd_sim2real.quality.temporal import flow_consistency, flow_epe, gt_flow_warp_error, warp_excess
+from phipd_sim2real.quality.temporal import (
+    flow_consistency,
+    flow_consistency_seen,
+    flow_epe,
+    gt_flow_warp_error,
+    motion_seen,
+    warp_excess,
+)
 from phipd_sim2real.quality.texture import texture_features, texture_kid
 
 __all__ = [
@@ -29,12 +36,14 @@ __all__ = [
     "canny_f1",
     "colour_change",
     "flow_consistency",
+    "flow_consistency_seen",
     "flow_epe",
     "gt_flow_warp_error",
     "kernel_distance",
     "lab_frechet",
     "label_safety",
     "lane_edge_recall",
+    "motion_seen",
     "phase_coherence",
     "reprojection_error",
     "structure_distance",

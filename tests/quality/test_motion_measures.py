@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 from known_pictures import textured
 
-from phipd_sim2real.quality import flow_consistency, flow_epe, gt_flow_warp_error, warp_excess
+from phipd_sim2real.quality import (
+    flow_consistency,
+    flow_consistency_seen,
+    flow_epe,
+    gt_flow_warp_error,
+    motion_seen,
+    warp_excess,
+)
 
 
 def moved(picture, pixels):
@@ -98,3 +105,18 @@ def test_textures_that_stick_are_consistent():
     assert flow_consistency(picture, moved(picture, 4), flow, valid).value < 0.3
     assert flow_consistency(picture, picture, flow, valid).value == pytest.approx(4, rel=0.02)
     assert not flow_consistency(cv2.blur(picture, (99, 99)), picture, flow, valid).valid
+
+
+def test_motion_counts_where_the_estimator_sees_it_in_the_source():
+    """Left, the stated motion is the true one; right, it is off by 3 px, which the source itself contradicts."""
+    picture = textured()
+    flow, valid = flow_of(picture, 4), everywhere(picture)
+    half = picture.shape[1] // 2
+    flow[:, half:, 0] = 7
+    seen = motion_seen(picture, moved(picture, 4), flow, valid)
+    assert seen[:, 12 : half - 12].mean() > 0.95
+    assert seen[:, half + 12 :].mean() < 0.02
+    assert flow_consistency_seen(picture, moved(picture, 4), flow, seen).value < 0.3
+    slid = flow_consistency_seen(picture, moved(picture, 6), flow, seen)
+    assert slid.value == pytest.approx(2, rel=0.05)
+    assert not flow_consistency_seen(picture, picture, flow, np.zeros_like(seen)).valid
