@@ -88,6 +88,7 @@ def estimated_flow(first: np.ndarray, second: np.ndarray) -> Flow:
     """
     grey = [cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY) for image in (first, second)]
     estimator = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    estimator.setFinestScale(0)  # the preset stops at half resolution
     forward, backward = estimator.calc(*grey, None), estimator.calc(*grey[::-1], None)
     rows, columns = np.indices(grey[0].shape, np.float32)
     x, y = columns + forward[..., 0], rows + forward[..., 1]

@@ -49,7 +49,7 @@ FRAME_MEASURES = {
     "flow_consistency_seen": FrameMeasure(
         "px",
         "lower",
-        "The same over the pixels where DIS is right about the source's own clip, for all methods the same.",
+        "The same where DIS is right about the source's own clip: equal pixels for all.",
     ),
     "gt_flow_warp_error": FrameMeasure(
         "linear RGB", "lower", "Mean difference of a result and its successor warped back along the exact flow."

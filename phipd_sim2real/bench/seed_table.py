@@ -22,8 +22,8 @@ CHOSEN_BY = ("flow_epe", "flow_consistency_seen")
 GOALS = {"flow_epe": 63.6, "style": 11.1, "flow_consistency": 67.5, "flow_consistency_seen": 67.5}
 """Relative gains in percent that the method's authors' figures suggest."""
 
-REPORTED = ("flow_epe", "flow_consistency", "flow_consistency_seen", "gt_flow_warp_error", "structure_distance", "lane_edge_recall",
-            "label_safety")  # fmt: skip
+REPORTED = ("flow_epe", "flow_consistency", "flow_consistency_seen", "gt_flow_warp_error", "structure_distance",
+            "lane_edge_recall", "label_safety")  # fmt: skip
 
 
 @dataclass(frozen=True)
