@@ -12,8 +12,6 @@ from phipd_sim2real.quality.edges import canny_edges, grown, luminance
 from phipd_sim2real.quality.measurement import Measurement
 
 BLUR_SIGMA_PX = 2.0
-SSIM_SIGMA_PX, SSIM_WINDOW_PX = 1.5, 11
-SSIM_C1, SSIM_C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 ROAD_LINES = 24  # CityObjectLabel of CARLA 0.9.16
 LANE_TOLERANCE_PX = 2
 FEWEST_LANE_EDGES = 20
@@ -44,15 +42,14 @@ def phase_coherence(source: np.ndarray, output: np.ndarray, below: float) -> Mea
 def blur_ssim(source: np.ndarray, output: np.ndarray, sigma_px: float = BLUR_SIGMA_PX) -> Measurement:
     """Structural similarity after an equal Gaussian blur of both: layout and shading, without fine texture.
 
-    SSIM of Wang et al. (2004): Gaussian window of 11 px, σ = 1.5 px; borders are mirrored.
+    SSIM of Wang et al. (2004) by torchmetrics: Gaussian window of 11 px, σ = 1.5 px.
     """
-    x, y = (cv2.GaussianBlur(luminance(picture), (0, 0), sigma_px) for picture in (source, output))
-    mean_x, mean_y = _window(x), _window(y)
-    variance_x, variance_y = _window(x * x) - mean_x**2, _window(y * y) - mean_y**2
-    covariance = _window(x * y) - mean_x * mean_y
-    brightness = (2 * mean_x * mean_y + SSIM_C1) / (mean_x**2 + mean_y**2 + SSIM_C1)
-    structure = (2 * covariance + SSIM_C2) / (variance_x + variance_y + SSIM_C2)
-    return _present("blur_ssim", float((brightness * structure).mean()))
+    import torch
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    blurred = [cv2.GaussianBlur(luminance(picture), (0, 0), sigma_px)[None, None] for picture in (output, source)]
+    similarity = structural_similarity_index_measure(*map(torch.from_numpy, blurred), data_range=255.0, sigma=1.5)
+    return _present("blur_ssim", float(similarity))
 
 
 def canny_f1(source: np.ndarray, output: np.ndarray) -> Measurement:
@@ -83,11 +80,6 @@ def lane_edge_recall(source: np.ndarray, output: np.ndarray, semantics: np.ndarr
         return _absent("lane_edge_recall", f"fewer than {FEWEST_LANE_EDGES} px of lane edges in view")
     found = grown(canny_edges(output), LANE_TOLERANCE_PX)
     return _present("lane_edge_recall", float(found[paint].mean()))
-
-
-def _window(values: np.ndarray) -> np.ndarray:
-    """Gaussian mean around every pixel."""
-    return cv2.GaussianBlur(values, (SSIM_WINDOW_PX, SSIM_WINDOW_PX), SSIM_SIGMA_PX)
 
 
 def _present(name: str, value: float) -> Measurement:

@@ -83,17 +83,18 @@ def test_a_flat_source_has_no_value():
         assert measured.reason
 
 
-def test_ssim_equals_torchmetrics(street):
-    torch = pytest.importorskip("torch")
-    reference = pytest.importorskip("torchmetrics.functional.image").structural_similarity_index_measure
-    output = shifted(cv2.GaussianBlur(street, (0, 0), 1.0), 1)
+def test_blurred_similarity_is_the_formula_for_flat_pictures():
+    """Without contrast only the term of brightness is left: (2 a b + C1) / (a² + b² + C1) with C1 = (0.01 · 255)²."""
+    dark, bright = (np.full((32, 40, 3), value, np.uint8) for value in (60, 90))
+    expected = (2 * 60 * 90 + 2.55**2) / (60**2 + 90**2 + 2.55**2)
+    assert blur_ssim(dark, bright).value == pytest.approx(expected, rel=1e-6)
+    assert blur_ssim(dark, dark).value == pytest.approx(1)
 
-    def blurred(picture):
-        grey = cv2.GaussianBlur(picture.astype(np.float64) @ (0.299, 0.587, 0.114), (0, 0), 2.0)
-        return torch.from_numpy(grey)[None, None]
 
-    expected = reference(blurred(output), blurred(street), data_range=255.0, sigma=1.5)
-    assert blur_ssim(street, output).value == pytest.approx(float(expected), abs=1e-6)
+def test_a_blur_of_both_forgives_fine_texture(street):
+    textured = np.clip(street + np.random.default_rng(0).normal(0, 12, street.shape), 0, 255).astype(np.uint8)
+    assert blur_ssim(street, textured).value > 0.9
+    assert blur_ssim(street, textured, sigma_px=0.1).value < blur_ssim(street, textured).value - 0.1
 
 
 def test_edges_are_found_within_their_tolerance(street):
