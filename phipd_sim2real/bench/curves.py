@@ -11,6 +11,7 @@ import numpy as np
 from phipd_sim2real.bench.clips import pictures
 from phipd_sim2real.bench.figures import Curve, curves_figure, png, svg
 from phipd_sim2real.bench.measures import SetMeasures, picture_set
+from phipd_sim2real.bench.preparation import check_steps, prepare
 from phipd_sim2real.bench.realism import RealismScale
 from phipd_sim2real.bench.record import INTERVALS, PACKAGES, finite, model_json
 from phipd_sim2real.bench.resampling import Estimate, estimate
@@ -44,8 +45,10 @@ def run_curves(settings: CurvesSettings, out: Path, progress: ProgressCallback |
         UsageError: a model, a map or the strip's picture is unknown, or `out` holds logs made otherwise.
     """
     work = Workspace(out, settings.resamples, settings.bootstrap_seed, progress)
-    check_models(settings.models)
+    check_steps(settings.prepare)
+    check_models(settings.prepare, settings.models)
     work.check([settings.clips, settings.target])
+    prepare(settings.prepare, progress)
     clips, target = work.clips(settings.clips), work.target(settings.target)
     quality, sweep, models = recorded_quality(clips), settings.sweep, settings.models
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from phipd_sim2real.bench.matching import Match, gain_percent, match
 from phipd_sim2real.bench.measures import FRAME_MEASURES, Perceptual, SetMeasures
+from phipd_sim2real.bench.preparation import Step, check_steps, fitted_by, prepare
 from phipd_sim2real.bench.resampling import Estimate, estimate
 from phipd_sim2real.bench.settings import SeedTableSettings, Sweep, Twins
 from phipd_sim2real.bench.workspace import ClipSet, TargetSet, Workspace
@@ -145,9 +147,11 @@ def compare(settings: SeedTableSettings, out: Path, progress: ProgressCallback |
     """
     work = Workspace(out, settings.resamples, settings.bootstrap_seed, progress)
     captures = [settings.clips, settings.selection, settings.target, settings.selection_target]
-    check_models(settings.models, *([settings.style.models] if settings.style else []))
+    check_steps(settings.prepare)
+    check_models(settings.prepare, settings.models, *([settings.style.models] if settings.style else []))
     work.check(captures + ([settings.style.target] if settings.style else []))
     perceptual = _perceptual(settings.lpips_weights)
+    prepare(settings.prepare, progress)
     selection = _compare(work, work.clips(settings.selection), settings.selection_target, settings.models,
                          settings.sweep, list(settings.sweep.candidates))  # fmt: skip
     chosen = choose(selection, settings.least_gap_closed)
@@ -181,14 +185,14 @@ def choose(selection: Comparison, least_gap_closed: float) -> str:
     return max(scores, key=lambda name: (np.nan_to_num(scores[name], nan=-np.inf), name))
 
 
-def check_models(*twins: Twins) -> None:
-    """Refuses models that are not there, before any work.
+def check_models(steps: Sequence[Step], *twins: Twins) -> None:
+    """Refuses models that are neither there nor made by a step, before any work.
 
     Raises:
         UsageError: a model is missing.
     """
-    for pair in twins:
-        for model in (pair.phi_pd, pair.gaussian):
+    for model in {name for pair in twins for name in (pair.phi_pd, pair.gaussian)}:
+        if Path(model) not in fitted_by(steps):
             model_folder(model)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from phipd_sim2real.bench.preparation import Step
 from phipd_sim2real.capture.settings import CaptureSettings
 from phipd_sim2real.diffusion.settings import EnhanceSettings, Positive, Precision
 from phipd_sim2real.settings import Settings
@@ -79,6 +80,9 @@ class StyleSettings(Settings):
 class SeedTableSettings(Settings):
     """φ-PD against Gaussian SDEdit at matched realism."""
 
+    prepare: tuple[Step, ...] = ()
+    """What is made first, in order: pictures to fit to, and models."""
+
     models: Twins
     """Fitted to the target look."""
 
@@ -141,6 +145,9 @@ class StripSettings(Settings):
 
 class CurvesSettings(Settings):
     """Realism against label safety."""
+
+    prepare: tuple[Step, ...] = ()
+    """What is made first, in order: pictures to fit to, and models."""
 
     models: Twins
 

@@ -3,9 +3,13 @@
 import json
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
-from phipd_sim2real.bench.settings import CurvesSettings, SeedTableSettings
+from phipd_sim2real.bench.preparation import Step, check_steps, prepare
+from phipd_sim2real.bench.seed_table import check_models
+from phipd_sim2real.bench.settings import CurvesSettings, SeedTableSettings, Twins
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.settings import load_settings
 
@@ -13,6 +17,7 @@ pytest.importorskip("carla", reason="needs the carla wheel")
 ROOT = Path(__file__).resolve().parents[2]
 TABLE, CURVES = (ROOT / f"configs/bench/{name}.yaml" for name in ("seed-table", "curves"))
 TINY = [
+    "prepare=[]",
     "models.gaussian=street-small",
     "sweep.strengths=[0.5, 1.0]",
     "sweep.steps=1",
@@ -47,10 +52,46 @@ def test_choosing_and_reporting_on_one_map_is_refused():
 def test_a_missing_twin_is_refused_before_any_work(tmp_path):
     from phipd_sim2real.bench.run_seed_table import run_seed_table
 
-    settings = load_settings(SeedTableSettings, TABLE, ["models.gaussian=nowhere", "style=null"])
+    settings = load_settings(SeedTableSettings, TABLE, ["prepare=[]", "models.gaussian=nowhere", "style=null"])
     with pytest.raises(UsageError, match="nowhere"):
         run_seed_table(settings, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_every_model_of_the_shipped_configurations_ships_or_is_made():
+    table, curves = load_settings(SeedTableSettings, TABLE), load_settings(CurvesSettings, CURVES)
+    check_steps(table.prepare)
+    check_models(table.prepare, table.models, table.style.models)
+    check_models(curves.prepare, curves.models)
+
+
+def test_what_does_not_ship_is_made_first_and_once(tmp_path):
+    rng = np.random.default_rng(0)
+    for index in range(3):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), rng.integers(0, 255, (48, 64, 3), dtype=np.uint8))
+    fit = {"data": str(tmp_path), "steps": 1, "model": {"channels": [16]}, "crops": [{"height": 32, "width": 32}]}
+    (tmp_path / "fit.yaml").write_text(json.dumps(fit))
+    steps = [Step(fit=tmp_path / "fit.yaml", out=tmp_path / "model")]
+    twins = Twins(gaussian=str(tmp_path / "model"))
+    check_models(steps, twins)
+    with pytest.raises(UsageError, match="no model"):
+        check_models([], twins)
+    prepare(steps)
+    check_models([], twins)
+    made = (tmp_path / "model/fit.json").stat().st_mtime_ns
+    prepare(steps)
+    assert (tmp_path / "model/fit.json").stat().st_mtime_ns == made
+
+
+@pytest.mark.parametrize("kinds", [{}, {"fit": "a.yaml", "capture": "b.yaml"}])
+def test_a_step_makes_one_thing(kinds):
+    with pytest.raises(ValueError, match="needs one configuration"):
+        Step(out="somewhere", **kinds)
+
+
+def test_a_step_without_its_configuration_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="no config file"):
+        check_steps([Step(fit=tmp_path / "absent.yaml", out=tmp_path)])
 
 
 def test_the_table_is_made_once_and_says_what_it_rests_on(tiny, tmp_path):
