@@ -1,6 +1,7 @@
 """Fitting Wan on clips: told of the first frame what generation tells, to the same bytes after an interruption."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -122,6 +123,16 @@ def test_a_frame_in_place_of_its_noise_asks_for_nothing(bases):
     assert family.loss(wrong, target, {"first_frame": target[:, :, :1]}) == 0
     assert family.loss(wrong, target, {}) == 0.5
     assert load_family(bases("2.2")).loss(wrong, target, {"first_frame": target}) == 0.5
+
+
+def test_two_threads_may_encode_at_once(bases):
+    """The next batch is prepared while the model is measured; Wan's autoencoder keeps state during a call."""
+    family = load_family(bases("2.1"))
+    videos = [torch.rand(1, 3, 5, 32, 32, generator=torch.Generator().manual_seed(seed)) for seed in range(8)]
+    alone = [family.encode(video) for video in videos]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(family.encode, videos))
+    assert all(torch.equal(*pair) for pair in zip(alone, together, strict=True))
 
 
 def test_single_pictures_are_told_no_frame(bases, clips):
