@@ -42,11 +42,15 @@ def _origin(domain: str) -> str:
 def _usage(record: dict[str, Any]) -> str:
     prompt = record["settings"]["prompt"]
     told = f", prompt={prompt!r}" if prompt else ""
+    call = "enhance(images, seeds=range(len(images))"
+    shapes = "uint8 (N, H, W, 3) in and out"
+    if _frames(record) > 1:
+        call, shapes = "enhance_stream(frames, seed=0", "uint8 (H, W, 3) each, one after the other"
     lines = f"""```python
 from phipd_sim2real import Enhancer
 
 enhancer = Enhancer.from_pretrained(FOLDER)  # where this file lies
-enhanced = enhancer.enhance(images, seeds=range(len(images)), cutoff=0.2{told})  # uint8 (N, H, W, 3) in and out
+enhanced = enhancer.{call}, cutoff=0.2{told})  # {shapes}
 ```
 """
     if _adapters(record):
@@ -94,8 +98,21 @@ def _law(settings: dict[str, Any]) -> str:
 
 
 def _crops(settings: dict[str, Any]) -> str:
-    sizes = " or ".join(f"{crop['count']} crops of {crop['width']}×{crop['height']}" for crop in settings["crops"])
+    sizes = " or ".join(
+        f"{crop['count']} {_kind(crop)} of {crop['width']}×{crop['height']}" for crop in settings["crops"]
+    )
+    if settings["stride"] > 1:
+        sizes += f", every {settings['stride']}th picture of a run"
     return sizes if settings["accumulate"] == 1 else f"{settings['accumulate']} micro-batches of {sizes}"
+
+
+def _kind(crop: dict[str, Any]) -> str:
+    return "crops" if crop["frames"] == 1 else f"clips of {crop['frames']} frames"
+
+
+def _frames(record: dict[str, Any]) -> int:
+    """Of the longest clip that was learnt; 1 of pictures."""
+    return max(crop["frames"] for crop in record["settings"]["crops"])
 
 
 def _figures(record: dict[str, Any]) -> str:
@@ -141,6 +158,16 @@ def _limits(record: dict[str, Any]) -> str:
 - It has seen crops of up to {largest["width"]}×{largest["height"]} pixels; much larger frames may show wide surfaces
   that it never saw whole.
 - It knows nothing but the pictures above: no other weather, place or camera.
+""" + _clips(record)
+
+
+def _clips(record: dict[str, Any]) -> str:
+    frames = _frames(record)
+    if frames == 1:
+        return ""
+    return f"""\
+- It has seen clips of up to {frames} frames, each from its own first frame; longer videos are made window by window,
+  each begun by the last frame of the one before.
 """
 
 

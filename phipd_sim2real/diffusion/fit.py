@@ -103,6 +103,7 @@ def _initial(settings: FitSettings, device: torch.device) -> Family:
         family = load_family(model_folder(settings.initial), device, dtype)
     try:
         settings.check_sizes(family.block)
+        settings.check_frames(family.time_factor)
     except ValueError as error:
         raise UsageError(f"The settings do not suit {settings.initial}: {error}.") from error
     family.denoiser.requires_grad_(True)
@@ -129,7 +130,9 @@ class _Observer:
         if settings.validation is not None:
             validation = Validation(settings.validation, data.held_out, data.sources, settings.prompt)
         if settings.samples is not None:
-            sheets = Sheets(settings.samples, data.shown.spread(settings.samples.pictures), settings.prompt)
+            sheets = Sheets(
+                settings.samples, data.shown.spread(settings.samples.pictures, settings.samples.frames), settings.prompt
+            )
         return cls(settings, family, folder, validation, sheets)
 
     def after(self, step: int, state: TrainingState) -> None:

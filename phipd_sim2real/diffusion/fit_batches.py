@@ -21,7 +21,7 @@ class Batch:
     """Crops of one size, corrupted.
 
     Attributes:
-        x_t: (B, C, h, w) float32, on the family's grid.
+        x_t: (B, C, h, w) float32, on the family's grid; of a video model (B, C, T', h, w).
         t: (B,) float32 in [0, 1]; 1 is noise.
         condition: what the network is told beside them.
         target: of its prediction, as x_t.
@@ -59,15 +59,17 @@ class Batches:
         rng = np.random.default_rng([settings.seed, step, self.process, *([micro] if micro else [])])
         crop = settings.crops[rng.integers(len(settings.crops))]
         size = (crop.height, crop.width)
-        crops, indices = zip(*(self.images.crop(rng, *size, settings.scale) for _ in range(crop.count)), strict=True)
+        drawn = (self.images.crop(rng, *size, settings.scale, crop.frames) for _ in range(crop.count))
+        crops, indices = zip(*drawn, strict=True)
         cutoffs = drawn_cutoffs(rng, settings, crop.count)
         seeds = rng.integers(2**63, size=crop.count)
         t = torch.from_numpy(drawn_times(rng, settings, crop.count)).float().to(self.family.device)
-        x_0 = self.family.encode(to_levels(np.stack(crops), self.family.device))
-        eps = self.family.noise(x_0, cutoffs, white_noise(self.family, *size, [int(seed) for seed in seeds]))
+        levels = to_levels(np.stack(crops), self.family.device)
+        x_0 = self.family.encode(levels)
+        eps = self.family.noise(x_0, cutoffs, white_noise(x_0, [int(seed) for seed in seeds]))
         x_t, target = self.family.corrupt(x_0, eps, t)
         prompts = drawn_prompts(rng, settings, self.images, list(indices))
-        return Batch(x_t, t, self.family.condition(cutoffs, prompts), target)
+        return Batch(x_t, t, told(self.family, levels, cutoffs, prompts), target)
 
 
 def drawn_cutoffs(rng: np.random.Generator, settings: FitSettings, count: int) -> list[Cutoff]:
@@ -97,11 +99,17 @@ def drawn_prompts(
 
 
 def to_levels(images: np.ndarray, device: torch.device) -> Tensor:
-    """(B, H, W, 3) uint8 -> (B, 3, H, W) float32 in [-1, 1]."""
-    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
+    """(B, H, W, 3) uint8 -> (B, 3, H, W) float32 in [-1, 1]; clips (B, T, H, W, 3) -> (B, 3, T, H, W)."""
+    return torch.from_numpy(images).to(device).movedim(-1, 1).float() / 127.5 - 1
 
 
-def white_noise(family: Family, height: int, width: int, seeds: list[int]) -> Tensor:
-    """White noise for images of a size, each from its own seed; see `Family.noise`."""
-    shape = family.noise_shape(height, width)
-    return torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+def white_noise(x_0: Tensor, seeds: list[int]) -> Tensor:
+    """White noise for each x_0 from its own seed, of the same shape; see `Family.noise`."""
+    draws = [torch.randn(x_0.shape[1:], generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    return torch.stack(draws)
+
+
+def told(family: Family, levels: Tensor, cutoffs: list[Cutoff], prompts: list[str]) -> Any:
+    """What the network is told of pictures (B, 3, H, W), or of clips (B, 3, T, H, W): their first frames too."""
+    clips = {"clips": levels} if levels.ndim == 5 else {}
+    return family.condition(cutoffs, prompts, **clips)

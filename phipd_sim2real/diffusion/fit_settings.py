@@ -12,6 +12,8 @@ from phipd_sim2real.settings import Settings
 
 CyclesPerPixel = Annotated[float, Field(ge=0, le=0.5)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Frames = Annotated[int, Field(ge=1)]
+"""Of a clip: for video models a multiple of their frames per latent frame (Wan: 4), plus 1. 1 is a single picture."""
 
 
 class ModelSettings(Settings):
@@ -49,6 +51,10 @@ class CropSettings(Settings):
 
     count: Positive = 16
     """Crops per micro-batch and process."""
+
+    frames: Frames = 1
+    """Consecutive pictures of a crop, for video models: 4 k + 1. Clips are learnt with their first frame given, as
+    they are generated; single pictures are learnt with none."""
 
 
 class ExponentialCutoff(Settings):
@@ -103,6 +109,10 @@ class SampleSettings(Settings):
 
     width: Annotated[int, Field(ge=32)] = 320
 
+    frames: Frames = 1
+    """Of the clips that are shown instead of pictures, from their own first frame; a sheet has the first, the
+    middle and the last."""
+
     strength: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     steps: Positive = 8
@@ -115,7 +125,8 @@ class ValidationSettings(Settings):
     """A drive log or folder of held-out pictures of the wanted look; None sets `share` of the data aside."""
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    """Share of the data's segments (drive log) or pictures (folder) that is set aside, chosen by hash."""
+    """Share of the data's segments (drive log) or pictures (folder; of clips its sub-folders) that is set aside,
+    chosen by hash."""
 
     sources: Path | None = None
     """Pictures of the look to be enhanced, for the measures of look and structure; None takes held-out ones."""
@@ -129,6 +140,9 @@ class ValidationSettings(Settings):
     """Pixels of the middle of a picture that are used; multiples as for crops."""
 
     width: Annotated[int, Field(ge=48)] = 320
+
+    frames: Frames = 1
+    """Of the clips that are measured instead of pictures, from their own first frame; `pictures` then counts clips."""
 
     cutoff: CyclesPerPixel = 0.2
     """Of every measure, in cycles per pixel."""
@@ -177,6 +191,9 @@ class FitSettings(Settings):
 
     accumulate: Positive = 1
     """Micro-batches per optimizer step, each of its own crop size."""
+
+    stride: Positive = 1
+    """Pictures from one frame of a clip to the next: 2 makes clips of 5 Hz from data of 10 Hz."""
 
     scale: tuple[float, float] = (0.67, 1.25)
     """Range of crop pixels per image pixel, log-uniform; larger shows less of the picture, enlarged."""
@@ -227,9 +244,22 @@ class FitSettings(Settings):
                 raise ValueError(f"{name}={first, last} must be a rising range from {low} up")
         if self.initial is None:
             self.check_sizes(self.model.block)
+            self.check_frames(None)
             if self.lora is not None:
                 raise ValueError("lora needs a model to adapt; name it with initial")
+        if (span := (self.frames - 1) * self.stride + 1) > self.max_images:
+            raise ValueError(f"max_images={self.max_images} is less than the {span} pictures that one clip takes")
         return self
+
+    @property
+    def frames(self) -> int:
+        """Of the longest clip that is asked for; 1 where there are pictures alone."""
+        return max(size.frames for _, size in self._sizes())
+
+    @property
+    def observed_frames(self) -> int:
+        """Of the longest clip that is measured or shown."""
+        return max((size.frames for name, size in self._sizes() if name != "crops"), default=1)
 
     @property
     def highest_cutoff(self) -> float:
@@ -242,10 +272,26 @@ class FitSettings(Settings):
         Raises:
             ValueError: a side of a crop, a sample or a validation picture is no multiple of `block` pixels.
         """
+        for name, size in self._sizes():
+            if size.height % block or size.width % block:
+                raise ValueError(f"{name} of {size.width}×{size.height} need sides that are multiples of {block} here")
+
+    def check_frames(self, step: int | None) -> None:
+        """Refuses clips that a model cannot take.
+
+        Args:
+            step: frames of a clip per latent frame after the first; None for models of single pictures.
+
+        Raises:
+            ValueError: clips for a model of pictures, or clips of another length than a multiple of `step`, plus 1.
+        """
+        for name, size in self._sizes():
+            if size.frames > 1 and step is None:
+                raise ValueError(f"{name} of {size.frames} frames are for video models; this one needs frames=1")
+            if step is not None and (size.frames - 1) % step:
+                raise ValueError(f"{name} of {size.frames} frames are not possible; take a multiple of {step}, plus 1")
+
+    def _sizes(self) -> list[tuple[str, CropSettings | SampleSettings | ValidationSettings]]:
+        """All sizes that are asked for, and where."""
         asked = {"crops": self.crops, "samples": (self.samples,), "validation": (self.validation,)}
-        for name, sizes in asked.items():
-            for size in sizes:
-                if size is not None and (size.height % block or size.width % block):
-                    raise ValueError(
-                        f"{name} of {size.width}×{size.height} need sides that are multiples of {block} here"
-                    )
+        return [(name, size) for name, sizes in asked.items() for size in sizes if size is not None]

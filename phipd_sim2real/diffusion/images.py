@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from phipd_sim2real.diffusion.windows import Window
 from phipd_sim2real.drivelog import DriveLog, column, decode_jpeg
 from phipd_sim2real.errors import UsageError
 
@@ -70,9 +70,9 @@ class UnpairedImages:
             if captions:
                 raise UsageError(f"{data} is a drive log, whose pictures have no captions; give one prompt for all.")
             return cls._of_log(DriveLog(data), max_images)
-        files = _thinned(image_files(data), max_images)
+        files = thinned(image_files(data), max_images)
         encoded = tuple(path.read_bytes() for path in files)
-        texts = tuple(_caption(path) for path in files) if captions else None
+        texts = tuple(caption(path) for path in files) if captions else None
         return cls(encoded, "images", tuple(hashlib.sha256(image).hexdigest() for image in encoded), texts)
 
     @classmethod
@@ -83,7 +83,7 @@ class UnpairedImages:
         ]
         if not items:
             raise UsageError(f"The drive log {log.root} holds no camera images; capture some first.")
-        encoded, segments = zip(*_thinned(items, max_images), strict=True)
+        encoded, segments = zip(*thinned(items, max_images), strict=True)
         return cls(encoded, log.provenance.domain, segments)
 
     def __len__(self) -> int:
@@ -112,50 +112,69 @@ class UnpairedImages:
         groups = sorted(set(self.groups), key=lambda group: hashlib.sha256(group.encode()).digest())
         if len(groups) < 2:
             raise UsageError(
-                "The data is a single segment or picture, of which none can be set aside; "
+                "The data is a single segment, folder of clips or picture, of which none can be set aside; "
                 "give validation pictures of their own with validation.data, or none."
             )
         aside = set(groups[: min(len(groups) - 1, math.ceil(share * len(groups)))])
         chosen = [group in aside for group in self.groups]
         return self._where([not held for held in chosen]), self._where(chosen)
 
-    def spread(self, count: int) -> UnpairedImages:
-        """Up to `count` of the pictures, evenly spread."""
-        kept = set(_thinned(list(range(len(self))), count))
+    def spread(self, count: int, frames: int = 1) -> UnpairedImages:
+        """Up to `count` of the pictures, or clips of `frames` frames where there are such, evenly spread."""
+        kept = set(thinned(list(range(len(self))), count))
         return self._where([index in kept for index in range(len(self))])
 
     def crop(
-        self, rng: np.random.Generator, height: int, width: int, scale: tuple[float, float]
+        self, rng: np.random.Generator, height: int, width: int, scale: tuple[float, float], frames: int = 1
     ) -> tuple[np.ndarray, int]:
-        """A random crop of a random picture at a random scale, mirrored half of the time.
+        """A random crop of a random picture or clip at a random scale, mirrored half of the time.
 
         Args:
             rng: source of all choices.
             height: of the crop, pixels.
             width: likewise.
             scale: range of crop pixels per picture pixel, log-uniform; raised where the picture is too small.
+            frames: of the crop; several, which only clips have, share one window.
 
         Returns:
-            (height, width, 3) uint8 RGB, and the picture's index.
+            (height, width, 3) uint8 RGB or (frames, height, width, 3), and the index of its first picture.
         """
-        index = int(rng.integers(len(self.encoded)))
-        image = decode_jpeg(self.encoded[index])
-        zoom = max(np.exp(rng.uniform(*np.log(scale))), height / image.shape[0], width / image.shape[1])
-        rows, columns = round(height / zoom), round(width / zoom)
-        top = rng.integers(image.shape[0] - rows + 1)
-        left = rng.integers(image.shape[1] - columns + 1)
-        region = image[top : top + rows, left : left + columns]
-        if rng.random() < 0.5:
-            region = region[:, ::-1]
-        return _resized(region, height, width, zoom), index
+        indices = self._drawn(rng, frames)
+        first = decode_jpeg(self.encoded[indices[0]])
+        window = Window.drawn(rng, first.shape[:2], height, width, scale)
+        return self._shown(window, first, indices), indices[0]
 
-    def middle(self, index: int, height: int, width: int) -> np.ndarray:
-        """The largest middle part of a picture that has the asked shape, resized: (height, width, 3) uint8 RGB."""
-        image = decode_jpeg(self.encoded[index])
-        zoom = max(height / image.shape[0], width / image.shape[1])
-        rows, columns = round(height / zoom), round(width / zoom)
-        top, left = (image.shape[0] - rows) // 2, (image.shape[1] - columns) // 2
-        return _resized(image[top : top + rows, left : left + columns], height, width, zoom)
+    def middle(self, index: int, height: int, width: int, frames: int = 1) -> np.ndarray:
+        """The largest middle part of a picture or clip that has the asked shape, resized.
+
+        Args:
+            index: of `len(self)`.
+            height: of the result, pixels.
+            width: likewise.
+            frames: of the result; several only of clips.
+
+        Returns:
+            (height, width, 3) uint8 RGB, or (frames, height, width, 3).
+        """
+        indices = self._member(index, frames)
+        first = decode_jpeg(self.encoded[indices[0]])
+        return self._shown(Window.middle(first.shape[:2], height, width), first, indices)
+
+    def _drawn(self, rng: np.random.Generator, frames: int) -> range:
+        """Indices of the pictures of a random crop."""
+        index = int(rng.integers(len(self.encoded)))
+        return range(index, index + 1)
+
+    def _member(self, index: int, frames: int) -> range:
+        """Indices of the pictures of a member of the set."""
+        return range(index, index + 1)
+
+    def _shown(self, window: Window, first: np.ndarray, indices: range) -> np.ndarray:
+        """What a window shows; one picture is decoded at a time."""
+        if len(indices) == 1:
+            return window.of(first)
+        rest = (window.of(decode_jpeg(self.encoded[index])) for index in indices[1:])
+        return np.stack([window.of(first), *rest])
 
     def _where(self, chosen: Sequence[bool]) -> UnpairedImages:
         def kept(items: tuple) -> tuple:
@@ -165,19 +184,20 @@ class UnpairedImages:
         return UnpairedImages(kept(self.encoded), self.domain, kept(self.groups), captions)
 
 
-def _caption(picture: Path) -> str:
+def caption(picture: Path) -> str:
+    """What the text file beside a picture says.
+
+    Raises:
+        UsageError: there is none.
+    """
     path = picture.with_suffix(".txt")
     if not path.is_file():
         raise UsageError(f"{picture} has no caption {path.name} beside it; write one, or set captions=false.")
     return path.read_text(encoding="utf-8").strip()
 
 
-def _resized(region: np.ndarray, height: int, width: int, zoom: float) -> np.ndarray:
-    interpolation = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
-    return cv2.resize(np.ascontiguousarray(region), (width, height), interpolation=interpolation)
-
-
-def _thinned(items: list, most: int) -> list:
+def thinned(items: list, most: int) -> list:
+    """At most `most` of the items, evenly spread."""
     if len(items) <= most:
         return items
     return [items[index * len(items) // most] for index in range(most)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from phipd_sim2real.diffusion.fit_batches import to_levels, white_noise
 from phipd_sim2real.diffusion.fit_settings import SampleSettings
 from phipd_sim2real.diffusion.frames import frame_seed
 from phipd_sim2real.diffusion.images import UnpairedImages
-from phipd_sim2real.diffusion.validation import to_pictures
+from phipd_sim2real.diffusion.validation import generated, to_pictures
 from phipd_sim2real.drivelog import encode_jpeg
 from phipd_sim2real.files import atomic_path
 from phipd_sim2real.phase import Cutoff
@@ -30,7 +31,7 @@ class Sheets:
 
     Attributes:
         settings: what is shown.
-        pictures: to start from.
+        pictures: to start from, or clips.
         prompt: what the model is told of all of them.
     """
 
@@ -39,11 +40,15 @@ class Sheets:
     prompt: str
 
     def write(self, family: Family, folder: Path, step: int) -> Path:
-        """Writes `step-00500.jpg`: a row per picture and cutoff, of source, noise and result."""
+        """Writes `step-00500.jpg`: a row per picture and cutoff, of source, noise and result.
+
+        A clip has three: of its first, its middle and its last frame.
+        """
         rows = [
-            _row(*self._sample(family, index, cutoff))
+            row
             for index in range(len(self.pictures))
             for cutoff in self.settings.cutoffs
+            for row in self._sample(family, index, cutoff)
         ]
         sheet = np.concatenate([part for row in rows for part in (row, np.full_like(row[:GAP], 255))])[:-GAP]
         path = folder / f"step-{step:05d}.jpg"
@@ -52,20 +57,30 @@ class Sheets:
         return path
 
     @torch.no_grad()
-    def _sample(self, family: Family, index: int, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _sample(self, family: Family, index: int, cutoff: float) -> list[np.ndarray]:
         settings, cutoffs = self.settings, [Cutoff.isotropic(cutoff)]
-        source = self.pictures.middle(index, settings.height, settings.width)
-        x_0 = family.encode(to_levels(source[None], family.device))
-        white = white_noise(family, settings.height, settings.width, [frame_seed(0, "sheet", index)])
-        eps = family.noise(x_0, cutoffs, white)
-        result = family.generate(x_0, eps, cutoffs, Sampling(settings.strength, settings.steps, prompt=self.prompt))
-        return source, _shown(eps[0], settings), to_pictures(result)[0]
+        source = self.pictures.middle(index, settings.height, settings.width, settings.frames)
+        levels = to_levels(source[None], family.device)
+        x_0 = family.encode(levels)
+        eps = family.noise(x_0, cutoffs, white_noise(x_0, [frame_seed(0, "sheet", index)]))
+        sampling = Sampling(settings.strength, settings.steps, prompt=self.prompt)
+        result = generated(family, levels, x_0, eps, cutoffs, sampling)[0]
+        sources, results = (images.reshape(-1, *images.shape[-3:]) for images in (source, result))
+        noises = _shown(eps[0], settings)
+        numbers = sorted({0, len(sources) // 2, len(sources) - 1})
+        return [_row(sources[i], noises[_latent(i, family)], results[i]) for i in numbers]
 
 
-def _shown(eps: torch.Tensor, settings: SampleSettings) -> np.ndarray:
-    """Noise as a picture: its first three channels, enlarged to the picture's size."""
-    levels = to_pictures(eps[None, :3] / NOISE_SPAN)[0]
-    return cv2.resize(levels, (settings.width, settings.height), interpolation=cv2.INTER_NEAREST)
+def _latent(frame: int, family: Family) -> int:
+    """Number of the latent frame that a frame of a clip lies in."""
+    return 0 if family.time_factor is None else math.ceil(frame / family.time_factor)
+
+
+def _shown(eps: torch.Tensor, settings: SampleSettings) -> list[np.ndarray]:
+    """Noise (C, h, w), or of a clip (C, T', h, w), as pictures: its first three channels, enlarged to their size."""
+    levels = to_pictures(eps[:3].reshape(3, -1, *eps.shape[-2:])[None] / NOISE_SPAN)[0]
+    size = (settings.width, settings.height)
+    return [cv2.resize(level, size, interpolation=cv2.INTER_NEAREST) for level in levels]
 
 
 def _row(*pictures: np.ndarray) -> np.ndarray:

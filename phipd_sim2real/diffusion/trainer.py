@@ -15,7 +15,6 @@ from accelerate import Accelerator
 from phipd_sim2real.diffusion.checkpoint import TrainingState
 from phipd_sim2real.diffusion.fit_batches import Batch, Batches
 from phipd_sim2real.diffusion.fit_settings import FitSettings
-from phipd_sim2real.diffusion.objective import loss
 from phipd_sim2real.diffusion.precision import autocast
 
 MAX_GRADIENT_NORM = 1.0
@@ -75,7 +74,7 @@ class Trainer:
         family = self.batches.family
         with autocast(self.accelerator.device, self.settings.precision):
             prediction = family.predict(self.wrapped, batch.x_t, batch.t, batch.condition)
-        share = loss(prediction, batch.target) / parts
+        share = family.loss(prediction, batch.target, batch.condition) / parts
         self.accelerator.backward(share)
         return share.item()
 

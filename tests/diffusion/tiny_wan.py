@@ -18,7 +18,8 @@ WORDS = ["<pad>", "</s>", "<unk>", "a", "street", "in", "rain", "drawing"]
 
 
 def tiny_wan(version: str, seed: int = 0) -> WanImageToVideoPipeline:
-    """Wan "2.1" (told the first frame by CLIP too) or "2.2" (two networks), with random weights."""
+    """Wan "2.1" (told the first frame by CLIP too), "2.2" (two networks) or "2.2-ti2v" (the first frame stands in place
+    of its noise, on cells of 16 pixels), with random weights."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return WanImageToVideoPipeline(
@@ -26,7 +27,7 @@ def tiny_wan(version: str, seed: int = 0) -> WanImageToVideoPipeline:
             text_encoder=UMT5EncoderModel(
                 UMT5Config(vocab_size=len(WORDS), d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)
             ).eval(),
-            vae=AutoencoderKLWan(base_dim=3, dim_mult=[1, 1, 1, 1], num_res_blocks=1).eval(),
+            vae=_autoencoder(version),
             scheduler=UniPCMultistepScheduler(
                 prediction_type="flow_prediction", use_flow_sigmas=True, num_train_timesteps=1000, flow_shift=5.0
             ),
@@ -35,6 +36,7 @@ def tiny_wan(version: str, seed: int = 0) -> WanImageToVideoPipeline:
             transformer=_transformer(version),
             transformer_2=_transformer(version) if version == "2.2" else None,
             boundary_ratio=0.9 if version == "2.2" else None,
+            expand_timesteps=version == "2.2-ti2v",
         )
 
 
@@ -44,6 +46,12 @@ def _tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", model_max_length=512
     )
+
+
+def _autoencoder(version: str) -> AutoencoderKLWan:
+    finer = {"is_residual": True, "patch_size": 2, "in_channels": 12, "out_channels": 12, "scale_factor_spatial": 16}
+    more = finer if version == "2.2-ti2v" else {}
+    return AutoencoderKLWan(base_dim=3, dim_mult=[1, 1, 1, 1], num_res_blocks=1, **more).eval()
 
 
 def _vision() -> CLIPVisionModel:
@@ -57,7 +65,7 @@ def _transformer(version: str) -> WanTransformer3DModel:
     return WanTransformer3DModel(
         num_attention_heads=2,
         attention_head_dim=12,
-        in_channels=36,
+        in_channels=16 if version == "2.2-ti2v" else 36,
         out_channels=16,
         text_dim=8,
         freq_dim=16,

@@ -14,6 +14,7 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 from phipd_sim2real.diffusion.families.released import released_noise
+from phipd_sim2real.diffusion.objective import loss
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.phase import periodic_component, structured_noise
 
@@ -65,6 +66,7 @@ class Family(ABC):
         takes_prompt: whether prompts and guidance mean anything to it.
         autocasts: whether its float32 weights compute under autocast; others are loaded in what they compute in.
         is_video: whether x_0 has a time axis, (B, C, T, h, w).
+        time_factor: frames of a clip per latent frame after the first; None of models of pictures.
         released: whether its weights expect the published noise instead of the exact one.
     """
 
@@ -76,6 +78,7 @@ class Family(ABC):
     takes_prompt: ClassVar[bool] = True
     autocasts: ClassVar[bool] = False
     is_video: ClassVar[bool] = False
+    time_factor: int | None = None
 
     objective: Objective
     factor: int
@@ -174,6 +177,16 @@ class Family(ABC):
         Returns:
             (B, C, h, w) float32, to compare with the target of `corrupt`.
         """
+
+    def loss(self, prediction: Tensor, target: Tensor, condition: Any) -> Tensor:
+        """Mean squared error over all that the network is asked for, a scalar float32.
+
+        Args:
+            prediction: from `predict`.
+            target: from `corrupt`.
+            condition: as given to `predict`.
+        """
+        return loss(prediction, target)
 
     @abstractmethod
     def condition(self, preservations: Sequence[Preservation | None], prompts: Sequence[str]) -> Any:

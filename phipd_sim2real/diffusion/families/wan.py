@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import torch
 from diffusers import DiffusionPipeline, WanImageToVideoPipeline
-from PIL import Image
 from torch import Tensor
 
 from phipd_sim2real.diffusion.families.family import Family, Sampling
 from phipd_sim2real.diffusion.families.flow import FlowFamily
 from phipd_sim2real.diffusion.families.latent import Condition
+from phipd_sim2real.diffusion.families.wan_first_frame import FRAME, PICTURE, first_frame, in_place, picture
 from phipd_sim2real.diffusion.families.wan_parts import EulerSteps, Experts
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ class WanFamily(FlowFamily):
     """Wan 2.1 and 2.2 as a family of video models.
 
     x_0 is (B, C, T', h, w): T' = 1 + (T - 1) / 4 latent frames of T video frames. Each latent frame is one 2-D
-    image of the method. A batch of pictures counts as clips of one frame: so the model is fitted, on pictures,
-    with its first-frame condition withheld, for a frame that is given in full would leave nothing to learn.
+    image of the method. Clips are generated from their first frame, and fitted so, on clips of which each tells its
+    own. A batch of pictures counts as clips of one frame, which are fitted and generated with the first-frame
+    condition withheld, for a frame that is given in full would leave nothing to learn.
 
     Wan 2.2 has two networks, one for high noise and one for low; the boundary is the pipeline's own.
     """
@@ -44,6 +46,7 @@ class WanFamily(FlowFamily):
         super().__init__(pipeline)
         high, low = pipeline.transformer, pipeline.transformer_2
         self._steps = pipeline.scheduler.config.num_train_timesteps
+        self._autoencoder = Lock()  # its convolutions keep state, and a fit's batches are prepared in another thread
         self._denoiser = high if low is None else Experts(high, low, pipeline.config.boundary_ratio * self._steps)
 
     @property
@@ -75,13 +78,15 @@ class WanFamily(FlowFamily):
         """
         clips = images if images.ndim == 5 else images[:, :, None]
         mean, std = self._latent_scale()
-        return (self.pipeline.vae.encode(clips).latent_dist.mode() - mean) / std
+        with self._autoencoder:
+            return (self.pipeline.vae.encode(clips).latent_dist.mode() - mean) / std
 
     @torch.no_grad()
     def decode(self, x_0: Tensor) -> Tensor:
         """(B, 3, T, H, W) float32 of x_0, about [-1, 1]; (B, 3, H, W) for clips of one frame."""
         mean, std = self._latent_scale()
-        clips = self.pipeline.vae.decode(x_0.float() * std + mean, return_dict=False)[0]
+        with self._autoencoder:
+            clips = self.pipeline.vae.decode(x_0.float() * std + mean, return_dict=False)[0]
         self.pipeline.maybe_free_model_hooks()
         return clips[:, :, 0] if clips.shape[2] == 1 else clips
 
@@ -91,22 +96,49 @@ class WanFamily(FlowFamily):
         Args:
             x_0: (B, C, T', h, w) float32 from `encode`.
             preservations: one per clip.
-            white: (B, C, T', h, w), however its frames depend on each other; without T' for clips of one frame.
+            white: (B, C, T', h, w), however its frames depend on each other; T' may be left out where it is 1.
         """
         frames = super().noise(x_0.flatten(1, 2), preservations, white.flatten(1, -3))
         return frames.unflatten(1, x_0.shape[1:3])
 
     def predict(self, denoiser: torch.nn.Module, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
-        text = condition["prompt_embeds"]
-        states = x_t if self.pipeline.config.expand_timesteps else torch.cat([x_t, self._no_frame(x_t)], dim=1)
+        text, frame = condition["prompt_embeds"], condition.get(FRAME)
+        states, timestep = x_t, t * self._steps
+        if not self.pipeline.config.expand_timesteps:
+            states = torch.cat([x_t, self._no_frame(x_t) if frame is None else frame], dim=1)
+        elif frame is not None:
+            states, timestep = in_place(frame, x_t, timestep)
         result = denoiser(
             hidden_states=states.to(text.dtype),
-            timestep=t * self._steps,
+            timestep=timestep,
             encoder_hidden_states=text,
-            encoder_hidden_states_image=self._no_picture(text),
+            encoder_hidden_states_image=self._no_picture(text) if frame is None else condition.get(PICTURE),
             return_dict=False,
         )
         return result[0].float()
+
+    def loss(self, prediction: Tensor, target: Tensor, condition: Condition) -> Tensor:
+        """As of every family; a first latent frame that stands in place of its noise asks the network for nothing."""
+        begin = int(self.pipeline.config.expand_timesteps and FRAME in condition)
+        return super().loss(prediction[:, :, begin:], target[:, :, begin:], condition)
+
+    @torch.no_grad()
+    def condition(
+        self, preservations: Sequence[Preservation | None], prompts: Sequence[str], clips: Tensor | None = None
+    ) -> Condition:
+        """What the network is told beside x_t and t.
+
+        Args:
+            preservations: not told.
+            prompts: one per clip.
+            clips: (B, 3, T, H, W) float32 in [-1, 1], whose first frames are told; None withholds them.
+        """
+        condition = super().condition(preservations, prompts)
+        if clips is None:
+            return condition
+        with self._autoencoder:
+            rows = [first_frame(self.pipeline, clip) for clip in clips]
+        return condition | {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
 
     def embed(self, prompt: str) -> Condition:
         tokens, _ = self.pipeline.encode_prompt(
@@ -123,7 +155,7 @@ class WanFamily(FlowFamily):
         sampling: Sampling,
         first: Tensor | None = None,
     ) -> Tensor:
-        """Denoises clips from their first frames, or as in fitting, without any.
+        """Denoises clips from their first frames, or pictures, as in fitting, without any.
 
         Args:
             x_0: (B, C, T', h, w) float32 from `encode`.
@@ -151,21 +183,21 @@ class WanFamily(FlowFamily):
 
     def _from_frame(self, x: Tensor, first: Tensor, scheduler: EulerSteps, sampling: Sampling) -> Tensor:
         """One clip (1, C, T', h, w) through diffusers' pipeline, its scheduler replaced for the time being."""
-        levels = ((first + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
         own, self.pipeline.scheduler = self.pipeline.scheduler, scheduler
         try:
-            return self.pipeline(
-                image=Image.fromarray(levels.permute(1, 2, 0).cpu().numpy()),
-                height=first.shape[1],
-                width=first.shape[2],
-                num_frames=self.time_factor * (x.shape[1] - 1) + 1,
-                num_inference_steps=sampling.steps,
-                guidance_scale=sampling.guidance,
-                latents=x[None],
-                max_sequence_length=TEXT_TOKENS,
-                output_type="latent",
-                **self._texts(sampling, 1),
-            ).frames
+            with self._autoencoder:
+                return self.pipeline(
+                    image=picture(first),
+                    height=first.shape[1],
+                    width=first.shape[2],
+                    num_frames=self.time_factor * (x.shape[1] - 1) + 1,
+                    num_inference_steps=sampling.steps,
+                    guidance_scale=sampling.guidance,
+                    latents=x[None],
+                    max_sequence_length=TEXT_TOKENS,
+                    output_type="latent",
+                    **self._texts(sampling, 1),
+                ).frames
         finally:
             self.pipeline.scheduler = own
 

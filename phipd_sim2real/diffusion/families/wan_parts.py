@@ -52,8 +52,9 @@ class Experts(torch.nn.Module):
         self.transformer_2.enable_gradient_checkpointing()
 
     def forward(self, timestep: Tensor, return_dict: bool = False, **inputs: Tensor | None) -> tuple[Tensor]:
-        """As the networks' own forward: (B, …) tensors by name, `timestep` (B,); a tuple of the prediction."""
-        high = timestep >= self.boundary
+        """As the networks' own forward: (B, …) tensors by name, `timestep` (B,) or (B, tokens), whose highest counts;
+        a tuple of the prediction."""
+        high = timestep.view(len(timestep), -1).amax(1) >= self.boundary
         chosen = [(self.transformer, high.nonzero()[:, 0]), (self.transformer_2, (~high).nonzero()[:, 0])]
         parts = [_run(network, rows, timestep, inputs) for network, rows in chosen if len(rows)]
         order = torch.cat([rows for _, rows in chosen]).argsort()
