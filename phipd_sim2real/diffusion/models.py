@@ -103,9 +103,10 @@ def resolved(settings: EnhanceSettings) -> EnhanceSettings:
 
 
 def _keeps_cutoff(settings: EnhanceSettings, defaults: ModelDefaults) -> bool:
-    """Whether the cutoff is left as it is: None means all phase, and bins cannot be told in cycles per pixel."""
+    """Whether the cutoff is left as it is: None means all phase, bins cannot be told in cycles per pixel, and beside
+    a profile or rigidity there is none."""
     in_bins = defaults.cutoff_bins is not None and settings.noise != "exact"
-    return settings.cutoff is None or in_bins
+    return settings.cutoff is None or in_bins or settings.profile is not None or settings.rigidity is not None
 
 
 def weights_sha256(name_or_path: str | Path) -> str:
