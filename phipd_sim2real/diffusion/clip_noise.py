@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from phipd_sim2real.diffusion.frames import frame_seed
+from phipd_sim2real.diffusion.models import NO_LOCAL_RELEASED
 from phipd_sim2real.diffusion.settings import EnhanceSettings
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.motion_geometry import Flow
@@ -107,7 +108,7 @@ def refuse_noise(enhancer: Enhancer, settings: EnhanceSettings, sizes: Iterable[
     if settings.rigidity is None:
         return
     if enhancer.family.released:
-        raise UsageError("The published noise has no local rigidity; give noise=exact, or a cutoff instead.")
+        raise UsageError(NO_LOCAL_RELEASED)
     for size in sizes:
         _refuse_small(enhancer, *size)
 
