@@ -194,7 +194,8 @@ def test_a_folder_takes_constant_rigidity(tiny_model, tmp_path):
     enhancer = Enhancer.from_settings(free)
     seed, image = frame_seed(0, "2.png"), decode_jpeg((pictures / "2.png").read_bytes())
     gaussian = enhancer.enhance(image[None], [seed], cutoff=0.0, steps=1)
-    np.testing.assert_array_equal(decode_jpeg((tmp_path / "free/2.png").read_bytes()), gaussian[0])
+    free_picture = decode_jpeg((tmp_path / "free/2.png").read_bytes())
+    np.testing.assert_allclose(free_picture.astype(int), gaussian[0], rtol=0, atol=1)  # a transform there and back
 
 
 def test_rigidity_of_a_latent_model_needs_a_large_enough_grid(tmp_path):
