@@ -1,4 +1,11 @@
-"""Profiles learned from the labels of a drive log: the bands of frequency that the geometry of a task lives in."""
+"""Profiles learned from the labels of a drive log: the bands of frequency that the geometry of a task lives in.
+
+What the shipped ones say (configs/profiles, 288 pictures of 240×144 px in 32 drives of two maps): every task's shares
+fall with frequency, from about 0.7 below 0.1 cycles per pixel to 0.2 at 0.5, because fine bands hold more texture than
+outline. Tasks differ moderately. From 0.02 to 0.25 cycles per pixel planning keeps 0.10 to 0.12 more than detection
+(standard errors of the difference over drives: 0.03 to 0.04); above 0.3 there is no difference. Planning and
+segmentation are within 0.07 of each other everywhere.
+"""
 
 from __future__ import annotations
 

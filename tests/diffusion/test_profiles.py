@@ -124,7 +124,7 @@ def test_weights_are_one_on_outlines_and_fade_away(log):
 def test_what_cannot_be_learned_is_refused(log, tmp_path):
     with pytest.raises(UsageError, match="no task 'parking'; there are planning, detection, segmentation"):
         learned_profile(log, "parking")
-    with pytest.raises(UsageError, match="has no camera_semantics; capture with images.labels"):
+    with pytest.raises(UsageError, match=r"has no camera_semantics; capture with images.labels"):
         learned_profile(_log(tmp_path / "unlabelled", semantics=False), "planning")
 
 
