@@ -135,6 +135,24 @@ def enhance(
 
 
 @app.command()
+def profile(
+    log: Annotated[Path, typer.Argument(help="A captured drive log with semantic labels.")],
+    task: Annotated[str, typer.Option("--task", help="What has to survive: planning, detection or segmentation.")],
+    out: Annotated[Path | None, typer.Option("--out", help="YAML file for `phipd enhance ... profile=FILE`.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Learn which bands of frequency a task needs from a log's labels; prints the profile, or writes it with --out."""
+    from phipd_sim2real.diffusion.task_profiles import learned_profile, profile_yaml, write_profile
+    from phipd_sim2real.drivelog import DriveLog
+
+    learned = learned_profile(DriveLog(log), task)
+    if out is not None:
+        write_profile(learned, out)
+    text = profile_yaml(learned).rstrip() if out is None else f"The profile lies in {out}."
+    _emit(learned.model_dump(mode="json"), text, as_json)
+
+
+@app.command()
 def import_weights(
     file: Annotated[Path, typer.Argument(help="Published weights: .ckpt or .safetensors.")],
     base: Annotated[Path, typer.Option("--base", help="Diffusers folder of the model they were trained from.")],

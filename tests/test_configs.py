@@ -14,7 +14,7 @@ from phipd_sim2real.settings import load_settings
 from phipd_sim2real.simulator.maps import MAPS
 
 ROOT = Path(__file__).resolve().parents[1]
-RUNS = ["demo", "carla", "waymo", "models/street-small-data"]
+RUNS = ["demo", "carla", "waymo", "models/street-small-data", "models/profiles-data"]
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -36,11 +36,13 @@ def test_model_configurations_load():
 def test_nothing_is_both_fitted_and_evaluated_on():
     demo = load_run_settings(ROOT / "configs/demo.yaml")
     fit = load_run_settings(ROOT / "configs/models/street-small-data.yaml")
+    profiles = load_run_settings(ROOT / "configs/models/profiles-data.yaml")
     evaluated, trained, fitted = (
         set(capture.maps) for capture in (demo.capture["target"], demo.capture["source"], fit.capture["fit"])
     )
     assert not evaluated & trained
     assert not evaluated & fitted
+    assert not evaluated & set(profiles.capture["source"].maps)
     assert evaluated | trained | fitted <= set(MAPS)
 
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from diffusers.utils.logging import disable_progress_bar
 from torch import Tensor
 
+from phipd_sim2real.diffusion.clip_noise import white_noise
 from phipd_sim2real.diffusion.families import Family, Sampling, load_family
 from phipd_sim2real.diffusion.families.family import reflected
 from phipd_sim2real.diffusion.families.released import bins_cutoff
@@ -23,6 +25,8 @@ from phipd_sim2real.phase import Cutoff, Profile, periodic_component
 
 if TYPE_CHECKING:
     from phipd_sim2real.phase import Preservation
+
+    Kept = Preservation | float | Literal["auto"] | None
 
 MOST = 1.0
 """Cycles per pixel beyond any grid: a cutoff there keeps all."""
@@ -129,11 +133,24 @@ class Enhancer:
         frames = [self.family.encode(self._padded(torch.from_numpy(image[None]))) for image in images]
         return periodic_component(torch.cat(frames))
 
+    def on_grid(self, maps: Tensor) -> Tensor:
+        """Maps of frames on the noise's grid: means over its cells, reflected at the border as frames are.
+
+        Args:
+            maps: (N, H, W) float32.
+
+        Returns:
+            (N, h, w) on the model's device.
+        """
+        rows, columns = self._around(*maps.shape[1:])
+        planes = reflected(maps[:, None].to(self.family.device), *rows, *columns)
+        return F.avg_pool2d(planes, self.family.factor)[:, 0]
+
     def enhance(
         self,
         images: np.ndarray,
         seeds: Sequence[int],
-        cutoff: Preservation | float | Literal["auto"] | None = "auto",
+        cutoff: Kept | list[Kept] = "auto",
         strength: float = 0.8,
         steps: int | Literal["auto"] = "auto",
         white: Tensor | None = None,
@@ -152,7 +169,7 @@ class Enhancer:
             images: (N, H, W, 3) uint8 RGB, sides of at least 32 pixels.
             seeds: one per image, 0 to 2^63 - 1; see `frames.frame_seed`.
             cutoff: up to which frequency the source's phase is kept: cycles per image pixel, a `Cutoff` or
-                another `Preservation`, or None for all.
+                another `Preservation`, or None for all; or a list of these, one per image.
             strength: in (0, 1]; 1 starts from structured noise alone, less is structured SDEdit.
             steps: denoising steps, at least 1.
             white: (N, *noise_shape(H, W)) float32 white noise of unit variance in place of the seeds' own.
@@ -173,15 +190,16 @@ class Enhancer:
         shape = self.noise_shape(*images.shape[1:3]) if images.ndim == 4 else ()
         check(self.family, images, seeds, sampling, {"White": white, "Structured": noise}, shape)
         pictures = control_pictures(self.family, images, control)
-        preservation = self.preservation(cutoff, *images.shape[1:3])
+        each = cutoff if isinstance(cutoff, list) else [cutoff] * len(images)
+        preservations = [self.preservation(one, *images.shape[1:3]) for one in each]
         parts = []
         for start in range(0, len(images), self.family.group):
             group = np.arange(start, start + self.family.group).clip(max=len(images) - 1)
-            draws = torch.stack([_white(seeds[i], shape) for i in group]) if white is None else white[group]
+            draws = torch.stack([white_noise(shape, seeds[i]) for i in group]) if white is None else white[group]
             made = None if noise is None else noise[group]
             seen = None if pictures is None else (self._padded(torch.from_numpy(pictures[group])) + 1) / 2
             how = replace(sampling, control=seen)
-            parts.append(self._enhance_group(images[group], draws, made, preservation, how))
+            parts.append(self._enhance_group(images[group], draws, made, [preservations[i] for i in group], how))
         return np.concatenate(parts)[: len(images)]
 
     def sampling(
@@ -204,9 +222,7 @@ class Enhancer:
             control_scale=control_scale,
         )
 
-    def preservation(
-        self, cutoff: Preservation | float | Literal["auto"] | None, height: int, width: int
-    ) -> Preservation | None:
+    def preservation(self, cutoff: Kept, height: int, width: int) -> Preservation | None:
         """The region of kept phase for frames of one size; see `enhance`."""
         if cutoff == "auto":
             if self.family.released and self.defaults.cutoff_bins is not None:
@@ -220,12 +236,11 @@ class Enhancer:
         images: np.ndarray,
         white: Tensor,
         noise: Tensor | None,
-        preservation: Preservation | None,
+        preservations: list[Preservation | None],
         sampling: Sampling,
     ) -> np.ndarray:
         """Enhances a whole group; a part of one is filled up with repetitions of its last image."""
         height, width = images.shape[1:3]
-        preservations = [preservation] * len(images)
         x_0 = self.family.encode(self._padded(torch.from_numpy(images)))
         eps = self.family.noise(x_0, preservations, white) if noise is None else noise.to(x_0.device)
         with autocast(self.family.device, self.precision if self.family.autocasts else "float32"):
@@ -256,7 +271,3 @@ def method(settings: EnhanceSettings) -> dict[str, Any]:
         cutoff = Cutoff.isotropic(MOST if kept is None else kept, free_below=settings.free_below)
     names = ("strength", "steps", "prompt", "negative_prompt", "guidance", "control", "control_scale")
     return {name: getattr(settings, name) for name in names} | {"cutoff": cutoff}
-
-
-def _white(seed: int, shape: tuple[int, ...]) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(int(seed)))

@@ -6,13 +6,16 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from phipd_sim2real.diffusion.clips import noise_of
 from phipd_sim2real.diffusion.frames import BATCH, SMALLEST_SIDE, frame_seed
 from phipd_sim2real.diffusion.images import image_files
+from phipd_sim2real.diffusion.labels import refuse_labels
 from phipd_sim2real.diffusion.settings import EnhanceSettings
 from phipd_sim2real.diffusion.summary import EnhanceSummary, enhanced_provenance
 from phipd_sim2real.drivelog import decode_jpeg, encode_jpeg
@@ -20,6 +23,9 @@ from phipd_sim2real.drivelog.provenance import FILE_NAME
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import atomic_path, sha256_file, write_json
 from phipd_sim2real.progress import ProgressCallback
+
+if TYPE_CHECKING:
+    from phipd_sim2real.diffusion.enhancer import Enhancer
 
 MANIFEST = "manifest.json"
 Size = tuple[int, int]
@@ -39,9 +45,14 @@ def enhance_folder(
         progress: called as progress(label, pictures done, pictures in all).
 
     Raises:
-        UsageError: a picture cannot be read or is too small, the model is not there, or `out` holds pictures
-            made otherwise.
+        UsageError: a picture cannot be read or is too small, the model is not there, `out` holds pictures made
+            otherwise, or settings ask for labels or for what hangs together in time.
     """
+    refuse_labels(settings, "a folder of images")
+    if settings.temporal != "frame" or settings.correlation:
+        raise UsageError(
+            "The pictures of a folder are no clip; leave temporal and correlation out, or enhance a video or a log."
+        )
     files = image_files(source)
     if out.resolve().is_relative_to(source.resolve()):
         raise UsageError(f"{out} lies inside the source {source}; give a folder outside of it.")
@@ -50,14 +61,16 @@ def enhance_folder(
     names = {path: path.relative_to(source).as_posix() for path in files}
     missing = [path for path in files if not (out / names[path]).exists()]
     if missing:
-        from phipd_sim2real.diffusion.enhancer import Enhancer, method  # torch, where there is work
+        from phipd_sim2real.diffusion.clip_noise import refuse_noise  # torch, where there is work
+        from phipd_sim2real.diffusion.enhancer import Enhancer
 
         enhancer = Enhancer.from_settings(settings)
+        refuse_noise(enhancer, settings, {sizes[path][::-1] for path in missing})
     done = len(files) - len(missing)
     for batch in _batches(missing, sizes):
         images = np.stack([decode_jpeg(path.read_bytes()) for path in batch])
         seeds = [frame_seed(settings.seed, names[path]) for path in batch]
-        enhanced = enhancer.enhance(images, seeds, **method(settings))
+        enhanced = _enhanced(enhancer, images, seeds, settings)
         for path, image in zip(batch, enhanced, strict=True):
             _write_picture(out / names[path], image, settings.jpeg_quality)
         done += len(batch)
@@ -66,6 +79,18 @@ def enhance_folder(
     manifest = {name: {"source": name, "sha256": sha256_file(out / name)} for name in names.values()}
     write_json(out / MANIFEST, {"files": manifest})
     return EnhanceSummary(kind="folder", frames=len(files), enhanced=len(missing))
+
+
+def _enhanced(enhancer: Enhancer, images: np.ndarray, seeds: list[int], settings: EnhanceSettings) -> np.ndarray:
+    """Pictures of one size, each for itself."""
+    from phipd_sim2real.diffusion.clip_noise import white_draws
+    from phipd_sim2real.diffusion.enhancer import method
+
+    noise = {}
+    if settings.rigidity is not None:
+        whites = white_draws(enhancer, iter(images), iter(seeds))
+        noise = noise_of(enhancer, images, whites, settings, None, range(len(images)))
+    return enhancer.enhance(images, seeds, **method(settings) | noise)
 
 
 def _begin(source: Path, files: list[Path], out: Path, settings: EnhanceSettings) -> None:

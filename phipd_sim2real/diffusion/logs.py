@@ -11,6 +11,7 @@ import numpy as np
 
 from phipd_sim2real.diffusion.clips import Motion, enhance_clip
 from phipd_sim2real.diffusion.frames import frame_seed
+from phipd_sim2real.diffusion.labels import Labels, RecordedLabels, needed_labels, refuse_missing_labels
 from phipd_sim2real.diffusion.settings import EnhanceSettings
 from phipd_sim2real.diffusion.summary import EnhanceSummary, enhanced_provenance
 from phipd_sim2real.drivelog import (
@@ -48,12 +49,14 @@ def enhance_log(
         progress: called as progress(label, frames done, frames in all).
 
     Raises:
-        UsageError: the log has no segment, the model is not there, or `out` holds a log made otherwise.
+        UsageError: the log has no segment, or lacks labels that settings look at, the model is not there, or `out`
+            holds a log made otherwise.
     """
     if not log.segments:
         raise UsageError(f"The drive log {log.root} has no complete segment; finish its capture first.")
     if out.resolve() == log.root.resolve():
         raise UsageError(f"{out} is the source itself; give another output folder.")
+    refuse_missing_labels(log, settings)
     planned = log.provenance.planned_segments or log.segments
     provenance = enhanced_provenance(settings, log.provenance.config_hash, log.provenance, planned)
     done = completed_segments(out, provenance.config_hash)
@@ -68,9 +71,11 @@ def enhance_log(
     frames = _Counter("enhance", sum(counts.values()), progress, sum(counts[segment] for segment in done))
     missing = [segment for segment in log.segments if segment not in done]
     if missing:
-        from phipd_sim2real.diffusion.enhancer import Enhancer  # torch, where there is work
+        from phipd_sim2real.diffusion.clip_noise import refuse_noise  # torch, where there is work
+        from phipd_sim2real.diffusion.enhancer import Enhancer
 
         enhancer = Enhancer.from_settings(settings)
+        refuse_noise(enhancer, settings, _sizes(log, missing) if settings.rigidity else ())
         for segment in missing:
             _enhance_segment(log, segment, out, provenance.config_hash, enhancer, settings, frames)
     return EnhanceSummary(kind="drive log", frames=frames.total, enhanced=sum(counts[segment] for segment in missing))
@@ -118,7 +123,8 @@ def _enhance_segment(
         rows = log.table(IMAGES, segment).to_dict("records")
         for camera in sorted({row[CAMERA] for row in rows}):
             own = [row for row in rows if row[CAMERA] == camera]
-            _enhance_camera(own, _motion_of(log, segment, camera, own), segment, enhancer, settings, frames)
+            labels = RecordedLabels(log, segment, camera, [row[TIMESTAMP] for row in own], needed_labels(settings))
+            _enhance_camera(own, _motion_of(log, segment, camera, own), labels, segment, enhancer, settings, frames)
         for row in rows:
             writer.append(IMAGES, row)
 
@@ -126,6 +132,7 @@ def _enhance_segment(
 def _enhance_camera(
     rows: list[dict[str, Any]],
     motion: Motion,
+    labels: Labels,
     segment: str,
     enhancer: Enhancer,
     settings: EnhanceSettings,
@@ -134,9 +141,16 @@ def _enhance_camera(
     """Replaces the pictures of one camera, in the order of time."""
     seeds = [frame_seed(settings.seed, segment, row[TIMESTAMP], row[CAMERA]) for row in rows]
     images = (decode_jpeg(data) for data in [row[IMAGE] for row in rows])
-    for row, image in zip(rows, enhance_clip(enhancer, images, seeds, motion, settings), strict=True):
+    for row, image in zip(rows, enhance_clip(enhancer, images, seeds, motion, settings, labels), strict=True):
         row[IMAGE] = encode_jpeg(image, settings.jpeg_quality)
         frames.add(1)
+
+
+def _sizes(log: DriveLog, segments: Collection[str]) -> set[tuple[int, int]]:
+    """Sizes (H, W) of the pictures: of the first of each camera, which are alike."""
+    pictured = (segment for segment in segments if IMAGES in log.components(segment))
+    tables = (log.table(IMAGES, segment, [IMAGE]).drop_duplicates(CAMERA) for segment in pictured)
+    return {decode_jpeg(data).shape[:2] for table in tables for data in table[IMAGE]}
 
 
 def _motion_of(log: DriveLog, segment: str, camera: int, rows: list[dict[str, Any]]) -> Motion:

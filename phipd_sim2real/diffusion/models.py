@@ -16,6 +16,7 @@ SHIPPED = Path(__file__).resolve().parents[1] / "weights"
 INDEX = "model_index.json"
 ADAPTER = "adapter.json"
 MARKER = "phipd.json"
+NO_LOCAL_RELEASED = "The published noise has no local rigidity; give noise=exact, or a cutoff instead."
 WEIGHTS = Path("unet/diffusion_pytorch_model.safetensors")
 
 
@@ -91,7 +92,7 @@ def resolved(settings: EnhanceSettings) -> EnhanceSettings:
     A published cutoff in bins depends on the picture's size and stays `auto`.
 
     Raises:
-        UsageError: there is no such model.
+        UsageError: there is no such model, or its own noise contradicts the settings.
     """
     defaults = model_defaults(settings.model)
     values: dict[str, Any] = {
@@ -99,13 +100,16 @@ def resolved(settings: EnhanceSettings) -> EnhanceSettings:
         for name in ("cutoff", "steps", "guidance", "noise", "prompt", "negative_prompt")
         if getattr(settings, name) in ("auto", None) and not (name == "cutoff" and _keeps_cutoff(settings, defaults))
     }
+    if settings.rigidity is not None and values.get("noise") == "released":
+        raise UsageError(NO_LOCAL_RELEASED)
     return settings.model_copy(update=values)
 
 
 def _keeps_cutoff(settings: EnhanceSettings, defaults: ModelDefaults) -> bool:
-    """Whether the cutoff is left as it is: None means all phase, and bins cannot be told in cycles per pixel."""
+    """Whether the cutoff is left as it is: None means all phase, bins cannot be told in cycles per pixel, and beside
+    a profile or rigidity there is none."""
     in_bins = defaults.cutoff_bins is not None and settings.noise != "exact"
-    return settings.cutoff is None or in_bins
+    return settings.cutoff is None or in_bins or settings.profile is not None or settings.rigidity is not None
 
 
 def weights_sha256(name_or_path: str | Path) -> str:

@@ -74,6 +74,8 @@ def control_pictures(
         raise UsageError(
             "Control pictures and a ControlNet go together; load the model with controlnet=FOLDER and give control."
         )
+    if isinstance(control, str) and control != "canny":
+        raise UsageError(f"control={control} is made of a drive log's labels; give pictures, or canny.")
     pictures = canny(images) if isinstance(control, str) else control
     if pictures is not None and (pictures.shape != images.shape or pictures.dtype != np.uint8):
         raise UsageError(

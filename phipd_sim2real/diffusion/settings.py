@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from phipd_sim2real.diffusion.profiles import ProfileSettings, read_profile
 from phipd_sim2real.settings import Settings
+
+__all__ = ["EnhanceSettings", "ProfileSettings", "RigiditySettings"]
 
 Positive = Annotated[int, Field(ge=1)]
 Precision = Literal["auto", "bf16", "float32"]
 
 
-class ProfileSettings(Settings):
-    """A share of kept phase per band of spatial frequency."""
+Share = Annotated[float, Field(ge=0, le=1)]
 
-    edges: tuple[Annotated[float, Field(ge=0)], ...]
-    """Ascending edges of the bands, cycles per pixel; one more than there are shares."""
 
-    shares: tuple[Annotated[float, Field(ge=0, le=1)], ...]
-    """0 is Gaussian noise, 1 the source's phase."""
+class RigiditySettings(Settings):
+    """How far the source's phase is kept at each place, on complex wavelets of 4 octaves from 0.5 cycles per cell of
+    the model's grid down; what is coarser is always free."""
 
-    @model_validator(mode="after")
-    def _bands(self) -> ProfileSettings:
-        ascending = all(low < high for low, high in pairwise(self.edges))
-        if not ascending or len(self.edges) != len(self.shares) + 1 or not self.shares:
-            raise ValueError(f"edges={self.edges} must ascend, and be one more than shares={self.shares}")
-        return self
+    elsewhere: Share
+    """Where no class is, or everywhere without classes: 0 is Gaussian noise, 1 the source's phase."""
+
+    classes: dict[str, Share] = Field(default_factory=dict)
+    """Class -> its own rigidity, read from the log's `camera_semantics`: lane_paint, kerbs, poles, traffic_signs,
+    vehicles, or one of CARLA's labels, such as road_line, pole, pedestrian, sidewalk. Where several reach, the most
+    rigid holds."""
+
+    widened_px: Annotated[int, Field(ge=0, le=64)] = 4
+    """Pixels by which a class more rigid than elsewhere is widened, so that its outline lies inside."""
+
+    @field_validator("classes")
+    @classmethod
+    def _known(cls, classes: dict[str, float]) -> dict[str, float]:
+        if classes:
+            from phipd_sim2real.diffusion.label_pictures import class_names
+
+            if unknown := sorted(set(classes) - set(class_names())):
+                raise ValueError(f"there are no classes {unknown}; there are {', '.join(sorted(class_names()))}")
+        return classes
 
 
 class EnhanceSettings(Settings):
@@ -43,8 +57,12 @@ class EnhanceSettings(Settings):
     free_below: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """Cycles per pixel below which the phase is let go: the lowest band carries the source's light."""
 
-    profile: ProfileSettings | None = None
-    """Kept phase per band, in place of `cutoff` and `free_below`."""
+    profile: Annotated[ProfileSettings | None, BeforeValidator(read_profile)] = None
+    """Kept phase per band, in place of `cutoff` and `free_below`: edges and shares, a .yaml file with them, or the
+    name of a shipped one by its task: `planning`, `detection` or `segmentation`. Provenance holds the values."""
+
+    rigidity: RigiditySettings | None = None
+    """Kept phase by place, in place of `cutoff`, `free_below` and `profile`."""
 
     noise: Literal["auto", "exact", "released"] = "auto"
     """`released` is what the published weights were fitted with; `auto` is what the model's folder says."""
@@ -68,8 +86,9 @@ class EnhanceSettings(Settings):
     controlnet: str | None = None
     """Folder of a ControlNet of the model's kind."""
 
-    control: Literal["canny"] | None = None
-    """What the ControlNet sees: edges of the source. Depth and other pictures are given through
+    control: Literal["canny", "depth", "semantics"] | None = None
+    """What the ControlNet sees, frame by frame: `canny` edges of the source; `depth` (inverse, near is white) or
+    `semantics` (colours of ADE20K) of a drive log's own labels. Other pictures are given through
     `Enhancer.enhance`."""
 
     control_scale: Annotated[float, Field(ge=0)] = 1.0
@@ -85,6 +104,11 @@ class EnhanceSettings(Settings):
     """How the noise of consecutive frames hangs together: `frame` not at all, `warp` along the motion (exact where a
     log has depth, else estimated from the pictures), `3d` by a phase over space and time of 16 frames at a time."""
 
+    correlation: Share = 0.0
+    """How much of their white noise the frames of one clip - a camera of a segment, a video - share: 0 nothing, 1
+    all. Structure makes noise of one phase more alike than that: 0.5 gives 0.835 where all phase is kept. Goes with
+    `temporal=frame` alone: the shared part stays where it is on the screen, and the other modes have their own."""
+
     seed: Annotated[int, Field(ge=0)] = 0
 
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95
@@ -95,4 +119,12 @@ class EnhanceSettings(Settings):
     def _together(self) -> EnhanceSettings:
         if (self.controlnet is None) != (self.control is None):
             raise ValueError("controlnet and control go together: the network, and what it sees")
+        plain = self.cutoff != "auto" or self.free_below != 0
+        given = {"cutoff or free_below": plain, "profile": self.profile, "rigidity": self.rigidity}
+        if len(ways := [name for name, value in given.items() if value]) > 1:
+            raise ValueError(f"{' and '.join(ways)} each say which phase is kept: give one of them")
+        if self.rigidity is not None and (self.noise == "released" or self.temporal == "3d"):
+            raise ValueError("rigidity has no published noise and no temporal=3d; give noise=exact, temporal=frame")
+        if self.correlation and self.temporal != "frame":
+            raise ValueError(f"correlation goes with temporal=frame; {self.temporal} has a way of its own")
         return self

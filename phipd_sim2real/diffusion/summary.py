@@ -47,7 +47,7 @@ def enhanced_provenance(
     settings = resolved(settings)
     model = model_folder(settings.model).name
     checkpoints = {model: weights_sha256(settings.model)} | _controlnet(settings)
-    nowhere = {"model": "", "controlnet": None}  # the weights count, not where they lie
+    nowhere = {"model": "", "controlnet": settings.controlnet and "."}  # the weights count, not where they lie
     weights = ",".join(checkpoints.values())
     identity = _Identity(settings=settings.model_copy(update=nowhere), weights=weights, source=source_identity)
     return Provenance(

@@ -12,6 +12,7 @@ import numpy as np
 
 from phipd_sim2real.diffusion.clips import enhance_clip
 from phipd_sim2real.diffusion.frames import SMALLEST_SIDE, frame_seed
+from phipd_sim2real.diffusion.labels import refuse_labels
 from phipd_sim2real.diffusion.settings import EnhanceSettings
 from phipd_sim2real.diffusion.summary import EnhanceSummary, enhanced_provenance
 from phipd_sim2real.errors import UsageError
@@ -34,16 +35,20 @@ def enhance_video(
         progress: called as progress(label, frames done, frames in all).
 
     Raises:
-        UsageError: the video cannot be read, the model is not there, or `out` is no `.mp4` or was made otherwise.
+        UsageError: the video cannot be read, the model is not there, `out` is no `.mp4` or was made otherwise, or
+            settings ask for labels.
     """
     if out.suffix.lower() != ".mp4":
         raise UsageError(f"{out} is no .mp4 file; give --out NAME.mp4 for a video.")
+    refuse_labels(settings, "a video")
     frames, rate, size = _probe(source)
     if _begin(source, out, settings):
         return EnhanceSummary(kind="video", frames=frames, enhanced=0)
-    from phipd_sim2real.diffusion.enhancer import Enhancer  # torch, where there is work
+    from phipd_sim2real.diffusion.clip_noise import refuse_noise  # torch, where there is work
+    from phipd_sim2real.diffusion.enhancer import Enhancer
 
     enhancer = Enhancer.from_settings(settings)
+    refuse_noise(enhancer, settings, [size[::-1]])
     seeds = (frame_seed(settings.seed, number) for number in count())
     results = enhance_clip(enhancer, _frames(source), seeds, lambda _, *pair: estimated_flow(*pair), settings)
     done = 0
