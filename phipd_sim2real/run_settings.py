@@ -43,8 +43,17 @@ class ArmSettings(Settings):
             return f"floor: trained on the past paths of the {self.log} log, sees no picture"
         if self.enhance is None:
             return f"trained on the {self.log} log as captured"
-        model = Path(self.enhance.model).name
-        return f"trained on the {self.log} log enhanced by {model}, cutoff {self.enhance.cutoff} cycles/px"
+        return f"trained on the {self.log} log enhanced by {Path(self.enhance.model).name}, {self._kept(self.enhance)}"
+
+    @staticmethod
+    def _kept(enhance: EnhanceSettings) -> str:
+        """Which phase of the source is kept, in words."""
+        if enhance.rigidity is not None:
+            return "rigidity by place"
+        if enhance.profile is not None:
+            return f"a profile of {len(enhance.profile.shares)} bands"
+        named = {"auto": "the model's own cutoff", None: "all phase kept"}
+        return named.get(enhance.cutoff, f"cutoff {enhance.cutoff} cycles/px")
 
 
 class EvaluationData(Settings):
