@@ -70,6 +70,4 @@ def _unit_jumps(
         laplacian = -4 * (torch.sin(math.pi * v) ** 2 + torch.sin(math.pi * u) ** 2)
         laplacian[0, 0] = 1  # jumps have no mean
         complex_dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
-        return tuple(
-            ((1 - torch.exp(2j * math.pi * k)) / laplacian).to(complex_dtype) for k in (v[None, :], u)
-        )
+        return tuple(((1 - torch.exp(2j * math.pi * k)) / laplacian).to(complex_dtype) for k in (v[None, :], u))

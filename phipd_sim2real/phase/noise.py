@@ -73,15 +73,15 @@ def _structured(images: Tensor, draws: Tensor, M: Tensor | None, seamless: bool)
     height, width = images.shape[1:]
     rows = torch.fft.rfft(draws)
     columns = rows.shape[-1] if M is None else len(M)
-    means = images.flatten(1).sum(1).div_(height * width)
-    rows_I = torch.fft.rfft(images - means[:, None, None])
+    means = images.sum((1, 2), keepdim=True).div_(height * width)
+    rows_I = torch.fft.rfft(images - means)
     F_eps, F_I = (torch.fft.fft(x[..., :columns], dim=1).mT for x in (rows, rows_I))
     removed = None
     if seamless:
         smooth, peak = smooth_part(images, columns)
         F_I.sub_(smooth)
         removed = peak.square_()
-    F, power_eps = _with_phase(F_I, F_eps, means.mul_(height * width), removed)
+    F, power_eps = _with_phase(F_I, F_eps, means.mul_(height * width).view(-1), removed)
     if M is not None:
         F = _mixed(F, F_eps, M, power_eps)
     _replace(rows[..., :columns], torch.fft.ifft(F).mT)
