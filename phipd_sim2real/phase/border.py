@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+
+class SmoothPart(NamedTuple):
+    """What a picture loses with its seam, in the frequency domain.
+
+    Attributes:
+        spectrum: (..., columns, H) complex, its `rfft2` with u before v; the mean is zero.
+        peak: (...) real, a magnitude that no bin exceeds.
+    """
+
+    spectrum: Tensor
+    peak: Tensor
 
 
 def periodic_component(images: Tensor) -> Tensor:
@@ -22,16 +36,38 @@ def periodic_component(images: Tensor) -> Tensor:
     Returns:
         (..., H, W) of the same dtype and mean.
     """
-    v = torch.zeros_like(images)  # the jumps, eq. 10
-    rows, columns = images[..., -1, :] - images[..., 0, :], images[..., -1] - images[..., 0]
-    v[..., 0, :] += rows
-    v[..., -1, :] -= rows
-    v[..., 0] += columns
-    v[..., -1] -= columns
     height, width = images.shape[-2:]
-    q = torch.fft.fftfreq(height, device=images.device, dtype=images.dtype)[:, None]
-    r = torch.fft.rfftfreq(width, device=images.device, dtype=images.dtype)
-    laplacian = 2 * torch.cos(2 * math.pi * q) + 2 * torch.cos(2 * math.pi * r) - 4
-    laplacian[0, 0] = 1  # v has no mean
-    smooth = torch.fft.irfft2(torch.fft.rfft2(v) / laplacian, s=(height, width))  # eq. 11
-    return images - smooth
+    smooth = smooth_part(images, width // 2 + 1).spectrum
+    return images - torch.fft.irfft2(smooth.mT, s=(height, width))
+
+
+def smooth_part(images: Tensor, columns: int) -> SmoothPart:
+    """The smooth part of (..., H, W) images in the first columns of `rfft2`.
+
+    The right side of Poisson's equation is zero but on the border, where rows and columns hold one jump with
+    either sign: its transform is made of the jumps' own, in one dimension.
+    """
+    down, right = _unit_jumps(*images.shape[-2:], columns, images.device, images.dtype)
+    J_down = torch.fft.rfft(images[..., -1, :] - images[..., 0, :])[..., :columns]
+    J_right = torch.fft.fft(images[..., -1] - images[..., 0])
+    spectrum = (J_down[..., None] * down).addcmul_(J_right[..., None, :], right)
+    steepest = 0.5 / math.sin(math.pi / max(images.shape[-2:]))  # magnitude of the responses at the lowest frequency
+    return SmoothPart(spectrum, steepest * (J_down.abs().amax(-1) + J_right.abs().amax(-1)))
+
+
+@lru_cache(maxsize=8)
+def _unit_jumps(
+    height: int, width: int, columns: int, device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Spectra of the smooth parts of a unit jump at one place of the border, down and to the right.
+
+    Returns:
+        (columns, height) complex each: eq. 10 over the Laplacian of eq. 11.
+    """
+    with torch.inference_mode(False):  # the next caller may be outside of it
+        v = torch.fft.fftfreq(height, device=device, dtype=torch.float64)
+        u = torch.fft.rfftfreq(width, device=device, dtype=torch.float64)[:columns, None]
+        laplacian = -4 * (torch.sin(math.pi * v) ** 2 + torch.sin(math.pi * u) ** 2)
+        laplacian[0, 0] = 1  # jumps have no mean
+        complex_dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
+        return tuple(((1 - torch.exp(2j * math.pi * k)) / laplacian).to(complex_dtype) for k in (v[None, :], u))

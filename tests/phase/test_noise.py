@@ -180,3 +180,25 @@ def test_masks_made_for_inference_serve_training():
     weight = torch.ones((), requires_grad=True)
     (weight * structured_noise(source, noise, Cutoff.isotropic(0.123))).sum().backward()
     assert weight.grad == pytest.approx(expected.sum().item(), abs=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(3, 24, 30), (2, 400, 330), (1, 31, 45)])  # planes together, one by one, and alone
+@pytest.mark.parametrize("cutoff", [Cutoff.isotropic(0.15), Cutoff(0.1, 0.3, 0.4), Cutoff.isotropic(0.3, 0.2, 0.05)])
+def test_mixes_as_equation_10_does_on_the_circle(shape, cutoff):
+    source, noise = _pair(shape, seed=14, dtype=torch.float64)
+    F_source, F_noise = (torch.fft.rfft2(x) for x in (source, noise))
+    M = cutoff.mask(*shape[1:]).double()
+    mix = M * F_source / F_source.abs() + (1 - M) * F_noise / F_noise.abs()
+    expected = torch.fft.irfft2(F_noise.abs() * mix / mix.abs(), s=shape[1:])
+    result = structured_noise(source, noise, cutoff)
+    torch.testing.assert_close(result, expected, rtol=0, atol=1e-9)
+
+
+def test_opposite_phases_mix_to_those_of_the_noise():
+    class Half:
+        def mask(self, height, width, device=None):
+            return torch.full((height, width // 2 + 1), 0.5, device=device)
+
+    half = (4 * _pair((8, 18), seed=15)[0]).round()
+    noise = torch.cat([half, -half])  # whole numbers without a mean: -noise is transformed without rounding apart
+    torch.testing.assert_close(structured_noise(-noise, noise, Half()), noise, rtol=0, atol=1e-5)

@@ -16,7 +16,7 @@ from torch import Tensor
 from phipd_sim2real.diffusion.families.released import released_noise
 from phipd_sim2real.diffusion.objective import loss
 from phipd_sim2real.errors import UsageError
-from phipd_sim2real.phase import periodic_component, structured_noise
+from phipd_sim2real.phase import structured_noise
 
 if TYPE_CHECKING:
     from phipd_sim2real.phase import Preservation
@@ -142,7 +142,7 @@ class Family(ABC):
         if self.released:
             return released_noise(x_0, [self._on_grid(kept) for kept in preservations], white)
         noise = [
-            structured_noise(periodic_component(source), draw, self._on_grid(kept))
+            structured_noise(source, draw, self._on_grid(kept), seamless=True)
             for source, draw, kept in zip(x_0, white, preservations, strict=True)
         ]
         return torch.stack(noise)
