@@ -14,7 +14,9 @@ from phipd_sim2real.settings import load_settings
 from phipd_sim2real.simulator.maps import MAPS
 
 ROOT = Path(__file__).resolve().parents[1]
-RUNS = ["demo", "carla", "waymo", "models/street-small-data", "models/profiles-data"]
+MODELS = sorted((ROOT / "configs/models").glob("*.yaml"))
+DATA = [f"models/{path.stem}" for path in MODELS if path.stem.endswith("-data")]
+RUNS = ["demo", "carla", "waymo", *DATA]
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -29,20 +31,24 @@ def test_rigs_load(path):
     assert load_rig(path).cameras
 
 
-def test_model_configurations_load():
-    load_settings(FitSettings, ROOT / "configs/models/street-small.yaml")
+@pytest.mark.parametrize(
+    "path", [path for path in MODELS if not path.stem.endswith("-data")], ids=lambda path: path.stem
+)
+def test_model_configurations_load(path):
+    load_settings(FitSettings, path)
 
 
 def test_nothing_is_both_fitted_and_evaluated_on():
     demo = load_run_settings(ROOT / "configs/demo.yaml")
-    fit = load_run_settings(ROOT / "configs/models/street-small-data.yaml")
-    profiles = load_run_settings(ROOT / "configs/models/profiles-data.yaml")
-    evaluated, trained, fitted = (
-        set(capture.maps) for capture in (demo.capture["target"], demo.capture["source"], fit.capture["fit"])
-    )
+    evaluated, trained = (set(demo.capture[name].maps) for name in ("target", "source"))
+    fitted = {
+        name
+        for data in DATA
+        for capture in load_run_settings(ROOT / f"configs/{data}.yaml").capture.values()
+        for name in capture.maps
+    }
     assert not evaluated & trained
     assert not evaluated & fitted
-    assert not evaluated & set(profiles.capture["source"].maps)
     assert evaluated | trained | fitted <= set(MAPS)
 
 
