@@ -9,7 +9,6 @@ from phipd_sim2real.simulator.network import TRAFFIC_LIGHT, Junction, Lane, Netw
 from phipd_sim2real.simulator.paths import STRAIGHT
 
 MARK_WIDTH_M = 0.12
-LIGHT_HEIGHT_M, SIGN_HEIGHT_M = 3.2, 2.2
 _PROJECTION = "+proj=tmerc +lat_0=47.0 +lon_0=8.0 +k=1 +x_0=0 +y_0=0 +datum=WGS84"
 
 
@@ -138,13 +137,12 @@ def _outline(paint: Painted, closed: bool) -> list[tuple[float, float]]:
 
 def _signal(signal: Signal) -> Iterator[str]:
     light = signal.kind == TRAFFIC_LIGHT
-    height = LIGHT_HEIGHT_M if light else SIGN_HEIGHT_M
     # CARLA's maps give "-" to what traffic along the road sees.
     side, turn = ("-", 0.0) if signal.along else ("+", math.pi)
     unit = ' unit="km/h"' if signal.value >= 0 else ""
     yield (
         f'      <signal name="{signal.name}" id="{signal.signal_id}" s="{signal.s:.6f}" t="{signal.t:.6f}"'
-        f' zOffset="{height}" hOffset="{turn:.9f}" roll="0" pitch="0" orientation="{side}"'
+        f' zOffset="0" hOffset="{turn:.9f}" roll="0" pitch="0" orientation="{side}"'
         f' dynamic="{"yes" if light else "no"}" country="OpenDRIVE" type="{signal.kind}" subtype="-1"'
         f' value="{signal.value:g}"{unit} text="" height="1" width="0.6">'
     )
