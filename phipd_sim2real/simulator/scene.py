@@ -48,7 +48,7 @@ class Scene:
         self._mesh = mesh
         # crc32, because Python's own hash of a text changes from run to run.
         self._random_seed = zlib.crc32(map_name.encode()) ^ seed
-        self._terrain = Terrain(mesh, self._random_seed % 1000)
+        self._terrain = Terrain(mesh.grade, self._random_seed % 1000)
         self._geometry: dict[str, Geometry] = {}
 
     @classmethod

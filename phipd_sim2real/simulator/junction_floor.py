@@ -1,0 +1,68 @@
+"""Asphalt in the gaps that the lanes of a junction leave between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from scipy.spatial import cKDTree
+
+PIXEL = 0.5
+"""Metres."""
+LARGEST_HOLE = 140.0
+"""Square metres up to which a gap is paved; larger ones are islands."""
+_SINK = 0.03
+"""Metres below the lanes: where they overlap, they win."""
+
+
+class Cover:
+    """A raster of all ground that lanes cover."""
+
+    def __init__(self, outlines: Sequence[np.ndarray]) -> None:
+        """
+        Args:
+            outlines: (4, 2) corners of every piece of lane, metres.
+        """
+        outlines = np.array(outlines)
+        self.origin = outlines.min((0, 1)) - 10.0
+        columns, rows = np.ceil((outlines.max((0, 1)) + 10.0 - self.origin) / PIXEL).astype(int).tolist()
+        self.taken = np.zeros((rows, columns), np.uint8)
+        for outline in np.round((outlines - self.origin) / PIXEL).astype(np.int32):
+            cv2.fillConvexPoly(self.taken, outline, 1)
+
+
+def floor(cover: Cover, points: np.ndarray) -> np.ndarray | None:
+    """The paved gaps of one junction.
+
+    Args:
+        cover: of the whole map.
+        points: (n, 3) samples of the junction's lane boundaries, world metres.
+
+    Returns:
+        (Q, 4, 3) squares just below the lanes; None without gaps.
+    """
+    low = np.floor((points[:, :2].min(0) - cover.origin) / PIXEL).astype(int) - 4
+    high = np.ceil((points[:, :2].max(0) - cover.origin) / PIXEL).astype(int) + 4
+    window = cover.taken[low[1] : high[1], low[0] : high[0]]
+    gaps = _gaps(window)
+    if not gaps.any():
+        return None
+    row, column = np.nonzero(cv2.dilate(gaps, np.ones((3, 3), np.uint8)))
+    corner = (np.column_stack([column, row]) + low - 0.5) * PIXEL + cover.origin
+    square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * PIXEL
+    outline = corner[:, None] + square
+    _, nearest = cKDTree(points[:, :2]).query(outline.reshape(-1, 2), k=3)
+    heights = points[nearest, 2].min(1).reshape(len(outline), 4, 1) - _SINK
+    return np.concatenate([outline, heights], axis=2)
+
+
+def _gaps(window: np.ndarray) -> np.ndarray:
+    """Free pixels that the lanes enclose, narrow openings taken as closed."""
+    closed = cv2.morphologyEx(window, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8), borderValue=0)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(1 - closed, connectivity=4)
+    border = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    holes = np.ones(count, bool)
+    holes[0] = holes[border] = False
+    holes[stats[:, cv2.CC_STAT_AREA] * PIXEL**2 > LARGEST_HOLE] = False
+    return (holes[labels] | ((closed > 0) & (window == 0))).astype(np.uint8)
