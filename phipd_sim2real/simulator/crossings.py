@@ -190,17 +190,34 @@ def _path(start: Pose, end: Pose) -> list[Arc]:
 
 def _joined(
     come: End, lane_in: int, go: End, lane_out: int, outer: bool
-) -> tuple[tuple[Lane, ...], dict[int, tuple[int, int]]]:
-    """Right-hand lanes of a connecting road and their links: the driving lane, and what lies outside it."""
-    ins = come.road.section.side(lane_in)[abs(lane_in) - 1 :]
-    outs = go.road.section.side(lane_out)[abs(lane_out) - 1 :]
-    lanes, links = [], {}
-    for k, (first, last) in enumerate(zip(ins, outs, strict=False)):
-        if (k and not outer) or first.kind != last.kind:
-            break
-        lanes.append(Lane(first.kind, first.width, end_width=last.width))
-        links[-1 - k] = (lane_in + (k if lane_in > 0 else -k), lane_out + (k if lane_out > 0 else -k))
+) -> tuple[tuple[Lane, ...], dict[int, tuple[int | None, int | None]]]:
+    """Right-hand lanes of a connecting road and their links: the driving lane, and what lies outside it.
+
+    Lanes of one kind join; a lane that only one side has, such as a gutter, tapers away.
+    """
+    ins = list(enumerate(come.road.section.side(lane_in)))[abs(lane_in) - 1 :]
+    outs = list(enumerate(go.road.section.side(lane_out)))[abs(lane_out) - 1 :]
+    if not outer:
+        ins, outs = ins[:1], outs[:1]
+    lanes: list[Lane] = []
+    links: dict[int, tuple[int | None, int | None]] = {}
+    while ins or outs:
+        first = last = None
+        if ins and outs and ins[0][1].kind == outs[0][1].kind:
+            first, last = ins.pop(0), outs.pop(0)
+        elif outs and (not ins or ins[0][1].kind in [lane.kind for _, lane in outs]):
+            last = outs.pop(0)
+        else:
+            first = ins.pop(0)
+        kind = (first or last)[1].kind
+        lanes.append(Lane(kind, first[1].width if first else 0.0, end_width=last[1].width if last else 0.0))
+        links[-len(lanes)] = (_lane_id(first, lane_in), _lane_id(last, lane_out))
     return tuple(lanes), links
+
+
+def _lane_id(place: tuple[int, Lane] | None, alike: int) -> int | None:
+    """Id of a lane on the side of the lane `alike`."""
+    return None if place is None else int(math.copysign(place[0] + 1, alike))
 
 
 def _turn(come: End, go: End) -> float:

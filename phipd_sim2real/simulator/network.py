@@ -110,7 +110,7 @@ class Road:
         speed_kmh: the limit.
         junction: the junction's id, -1 outside junctions.
         before, after: what it links to: ("road" or "junction", id, contact point or "").
-        links: lane id → (lane id before, lane id after), in a junction.
+        links: lane id → (lane id before, lane id after), None for none, in a junction.
         references: signals that speak to this connecting road, by id.
         signals, paint: what stands beside it and lies on it.
     """
@@ -123,7 +123,7 @@ class Road:
     junction: int = -1
     before: tuple[str, int, str] | None = None
     after: tuple[str, int, str] | None = None
-    links: dict[int, tuple[int, int]] = field(default_factory=dict)
+    links: dict[int, tuple[int | None, int | None]] = field(default_factory=dict)
     references: list[int] = field(default_factory=list)
     signals: list[Signal] = field(default_factory=list)
     paint: list[Painted] = field(default_factory=list)

@@ -97,8 +97,9 @@ def _lanes(road: Road) -> Iterator[str]:
 
 
 def _lane(road: Road, lane_id: int, lane: Lane) -> str:
-    before, after = road.links.get(lane_id, (None, None))
-    links = "" if before is None else f'<link><predecessor id="{before}"/><successor id="{after}"/></link>'
+    ends = zip(("predecessor", "successor"), road.links.get(lane_id, (None, None)), strict=True)
+    linked = "".join(f'<{tag} id="{other}"/>' for tag, other in ends if other is not None)
+    links = f"<link>{linked}</link>" if linked else ""
     slope = 0.0 if lane.end_width is None else (lane.end_width - lane.width) / road.length
     return (
         f'          <lane id="{lane_id}" type="{lane.kind}" level="false">{links}'

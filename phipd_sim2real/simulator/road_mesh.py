@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -68,6 +69,7 @@ class RoadMesh:
         grade: the ground between the roads.
         surface: answers how high the roads are.
         signals: lights and signs.
+        parking: lanes in which cars stand.
     """
 
     parts: list[Triangles] = field(default_factory=list)
@@ -78,6 +80,7 @@ class RoadMesh:
     grade: Grade = field(init=False)
     surface: RoadSurface = field(init=False)
     signals: tuple[RoadSignal, ...] = ()
+    parking: list[Strip] = field(default_factory=list)
 
     def mark_index(self, marking: carla.LaneMarking, first: bool) -> int:
         """Index of a marking in `marks`; `first` picks the first line of a mixed pair."""
@@ -98,6 +101,14 @@ class RoadMesh:
     def triangles(self) -> Triangles:
         """All surfaces as one soup."""
         return concatenate(self.parts)
+
+
+@lru_cache(maxsize=2)
+def road_mesh(name: str, xodr: str) -> RoadMesh:
+    """The mesh of a map, shared by all who ask for the same text; it is only read."""
+    import carla
+
+    return build_roads(carla.Map(name, xodr), xodr)
 
 
 def build_roads(road_map: carla.Map, xodr: str) -> RoadMesh:
@@ -171,6 +182,8 @@ class _Builder:
             for base in (strip.inner, strip.outer, *_open_ends(strip, lane)):
                 face = quads(corners(base - UP * 0.3, base + lift))
                 self._pieces.append(triangles(face, Material.KERB, label))
+        if lane.kind == "parking" and not inside:
+            self._mesh.parking.append(strip)
         self._mesh.surfaces.extend(corners(strip.inner[:, :2], strip.outer[:, :2]))
         self._mesh.centres.extend(strip.middle)
 

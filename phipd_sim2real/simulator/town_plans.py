@@ -11,6 +11,7 @@ from phipd_sim2real.simulator.towns import (
     AVENUE,
     COUNTRY_ROAD,
     MAIN_STREET,
+    PARKED_STREET,
     STREET,
     WALK,
     Node,
@@ -39,7 +40,7 @@ def town_grid() -> Network:
     streets = [
         Street("m0", "m1", MAIN_STREET, 50), Street("m1", "m2", MAIN_STREET, 50), Street("m2", "m3", MAIN_STREET, 50),
         Street("b1", "m1"), Street("m1", "t1"), Street("b2", "m2"), Street("m2", "t2"),
-        Street("b1", "b2", speed_kmh=30), Street("t1", "t2", speed_kmh=30),
+        Street("b1", "b2", PARKED_STREET, 30), Street("t1", "t2", PARKED_STREET, 30),
         Street("m0", "b1", via=((x[0], y[0]),)), Street("t1", "m0", via=((x[0], y[2]),)),
         Street("b2", "m3", via=((x[3], y[0]),)), Street("m3", "t2", via=((x[3], y[2]),)),
     ]  # fmt: skip
@@ -77,7 +78,7 @@ def avenue() -> Network:
         Street("a0", "a1", AVENUE, 60), Street("a1", "a2", AVENUE, 60), Street("a2", "a3", AVENUE, 60),
         Street("s1", "a1", MAIN_STREET, 50), Street("a1", "n1", MAIN_STREET, 50),
         Street("s2", "a2", MAIN_STREET, 50), Street("a2", "n2", MAIN_STREET, 50),
-        Street("s1", "s2"), Street("n1", "n2"),
+        Street("s1", "s2", PARKED_STREET), Street("n1", "n2", PARKED_STREET),
         Street("a0", "s1", via=((x[0], y[0]),), radius=40.0), Street("n1", "a0", via=((x[0], y[2]),), radius=40.0),
         Street("s2", "a3", via=((x[3], y[0]),), radius=40.0), Street("a3", "n2", via=((x[3], y[2]),), radius=40.0),
     ]  # fmt: skip

@@ -28,6 +28,8 @@ def both_ways(side: Sequence[Lane], centre: tuple[str, str]) -> CrossSection:
 WALK = Lane("sidewalk", 2.5)
 STREET = both_ways((*lanes(3.5, edge="none"), WALK), ("broken", "white"))
 """A street of two lanes with sidewalks."""
+PARKED_STREET = both_ways((*lanes(3.5, edge="none"), Lane("parking", 2.2), WALK), ("broken", "white"))
+"""The same with cars parked along both kerbs."""
 MAIN_STREET = both_ways((*lanes(3.5), Lane("shoulder", 0.6), WALK), ("solid", "yellow"))
 """A main street of two lanes with gutters and sidewalks."""
 AVENUE = both_ways((Lane("median", 1.2, "solid", "yellow"), *lanes(3.4, 3.4, 3.4), WALK), ("none", "white"))
