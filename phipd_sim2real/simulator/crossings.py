@@ -62,9 +62,7 @@ class Builder:
                 name = f"Speed_{road.speed_kmh}"
                 road.signals.append(self._signal(road, SPEED_LIMIT, name, s, lanes, float(road.speed_kmh)))
 
-    def _signal(
-        self, road: Road, kind: str, name: str, s: float, lanes: Sequence[int], value: float = -1.0
-    ) -> Signal:
+    def _signal(self, road: Road, kind: str, name: str, s: float, lanes: Sequence[int], value: float = -1.0) -> Signal:
         """A signal beside the outermost driving lane, on the right of those whom it rules."""
         outermost = max(lanes, key=abs)
         sign = 1 if outermost > 0 else -1

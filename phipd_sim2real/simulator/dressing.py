@@ -145,6 +145,12 @@ def _length(edge: Edge) -> float:
     return float(np.linalg.norm(np.diff(edge.points[:, :2], axis=0), axis=1).sum())
 
 
+def _narrows(edge: Edge) -> bool:
+    """Whether there is little room outside a border, as on the island of a roundabout."""
+    back = edge.points[:, :2] + edge.outward * 18.0
+    return float(np.linalg.norm(np.diff(back, axis=0), axis=1).sum()) < 0.5 * _length(edge)
+
+
 class _Dresser:
     """Collects triangles while it takes ground."""
 
@@ -183,6 +189,8 @@ class _Dresser:
         rng, district = self._rng, self._district
         position = rng.uniform(2, 10)
         length = _length(edge)
+        if _narrows(edge):
+            return
         town = rng.uniform(0, 6.28)
         while position < length - 6:
             frontage = rng.uniform(*district.frontage)

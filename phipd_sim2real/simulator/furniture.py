@@ -49,7 +49,9 @@ def traffic_light(base: np.ndarray, yaw: float) -> Triangles:
     return concatenate(
         [
             triangles(post, Material.METAL, Label.POLES, variate=(0.2, 0.2, 0.2)),
-            triangles(_upright(yaw, base, housing), Material.PAINTWORK, Label.TRAFFIC_LIGHT, variate=(0.03, 0.03, 0.03)),
+            triangles(
+                _upright(yaw, base, housing), Material.PAINTWORK, Label.TRAFFIC_LIGHT, variate=(0.03, 0.03, 0.03)
+            ),
             triangles(_upright(yaw, base, np.concatenate(lenses)), Material.GLASS, Label.TRAFFIC_LIGHT),
         ]
     )
@@ -57,14 +59,20 @@ def traffic_light(base: np.ndarray, yaw: float) -> Triangles:
 
 def stop_sign(base: np.ndarray, yaw: float) -> Triangles:
     """A red octagon with a white rim and a white bar."""
-    faces = [(_disc(0.05, 2.5, 0.42, 8, np.pi / 8), (0.85, 0.85, 0.85)), (_disc(0.06, 2.5, 0.38, 8, np.pi / 8), (0.6, 0.02, 0.02))]
+    faces = [
+        (_disc(0.05, 2.5, 0.42, 8, np.pi / 8), (0.85, 0.85, 0.85)),
+        (_disc(0.06, 2.5, 0.38, 8, np.pi / 8), (0.6, 0.02, 0.02)),
+    ]
     faces.append((_plate(0.07, 2.5, 0.5, 0.14), (0.9, 0.9, 0.9)))
     return _sign(base, yaw, faces)
 
 
 def yield_sign(base: np.ndarray, yaw: float) -> Triangles:
     """A white triangle on its point, with a red rim."""
-    faces = [(_disc(0.05, 2.5, 0.46, 3, -np.pi / 2), (0.6, 0.02, 0.02)), (_disc(0.06, 2.5, 0.27, 3, -np.pi / 2), (0.85, 0.85, 0.85))]
+    faces = [
+        (_disc(0.05, 2.5, 0.46, 3, -np.pi / 2), (0.6, 0.02, 0.02)),
+        (_disc(0.06, 2.5, 0.27, 3, -np.pi / 2), (0.85, 0.85, 0.85)),
+    ]
     return _sign(base, yaw, faces)
 
 
@@ -96,9 +104,7 @@ def _sign(base: np.ndarray, yaw: float, faces: list[tuple[np.ndarray, tuple[floa
     post = _upright(yaw, base, prism(regular_polygon(5, 0.045), -0.4, 2.6))
     parts = [triangles(post, Material.METAL, Label.POLES, variate=(0.5, 0.5, 0.5))]
     for shape, colour in faces:
-        parts.append(
-            triangles(_upright(yaw, base, shape), Material.PAINTWORK, Label.TRAFFIC_SIGNS, variate=colour)
-        )
+        parts.append(triangles(_upright(yaw, base, shape), Material.PAINTWORK, Label.TRAFFIC_SIGNS, variate=colour))
     return concatenate(parts)
 
 

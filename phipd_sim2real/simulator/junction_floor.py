@@ -12,6 +12,9 @@ PIXEL = 0.5
 """Metres."""
 LARGEST_HOLE = 140.0
 """Square metres up to which a gap is paved; larger ones are islands."""
+BLOCK = 4
+"""Pixels per side of the large squares."""
+_SQUARE = np.ones((5, 5), np.uint8)
 _SINK = 0.03
 """Metres below the lanes: where they overlap, they win."""
 
@@ -32,34 +35,48 @@ class Cover:
             cv2.fillConvexPoly(self.taken, outline, 1)
 
 
-def floor(cover: Cover, points: np.ndarray) -> np.ndarray | None:
-    """The paved gaps of one junction.
+def floor(cover: Cover, pieces: np.ndarray) -> np.ndarray | None:
+    """Asphalt under one junction and in its gaps: slits between lanes are narrower than any pixel.
 
     Args:
         cover: of the whole map.
-        points: (n, 3) samples of the junction's lane boundaries, world metres.
+        pieces: (n, 4, 3) corners of the pieces of the junction's lanes, world metres.
 
     Returns:
-        (Q, 4, 3) squares just below the lanes; None without gaps.
+        (Q, 4, 3) squares just below the lanes; None for a junction too small to have any.
     """
+    points = pieces.reshape(-1, 3)
     low = np.floor((points[:, :2].min(0) - cover.origin) / PIXEL).astype(int) - 4
     high = np.ceil((points[:, :2].max(0) - cover.origin) / PIXEL).astype(int) + 4
-    window = cover.taken[low[1] : high[1], low[0] : high[0]]
-    gaps = _gaps(window)
-    if not gaps.any():
+    gaps = _gaps(cover.taken[low[1] : high[1], low[0] : high[0]])
+    own = np.zeros_like(gaps)
+    for outline in np.round((pieces[..., :2] - cover.origin) / PIXEL - low).astype(np.int32):
+        cv2.fillConvexPoly(own, outline, 1)
+    inside = cv2.erode(cv2.morphologyEx(own | gaps, cv2.MORPH_CLOSE, _SQUARE), _SQUARE, borderValue=0)
+    large, small = _blocks(inside | cv2.dilate(gaps, np.ones((3, 3), np.uint8)))
+    corner = np.concatenate([large, small]) + low - 0.5
+    size = np.repeat([BLOCK, 1], [len(large), len(small)])[:, None, None]
+    if not len(corner):
         return None
-    row, column = np.nonzero(cv2.dilate(gaps, np.ones((3, 3), np.uint8)))
-    corner = (np.column_stack([column, row]) + low - 0.5) * PIXEL + cover.origin
-    square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * PIXEL
-    outline = corner[:, None] + square
-    _, nearest = cKDTree(points[:, :2]).query(outline.reshape(-1, 2), k=3)
+    outline = (corner[:, None] + size * np.array([[0, 0], [1, 0], [1, 1], [0, 1]])) * PIXEL + cover.origin
+    _, nearest = cKDTree(points[:, :2]).query(outline.reshape(-1, 2), k=4)
     heights = points[nearest, 2].min(1).reshape(len(outline), 4, 1) - _SINK
     return np.concatenate([outline, heights], axis=2)
 
 
+def _blocks(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and rows of the full blocks of a mask, and of its pixels outside them."""
+    rows, columns = (n - n % BLOCK for n in mask.shape)
+    tiles = mask[:rows, :columns].reshape(rows // BLOCK, BLOCK, columns // BLOCK, BLOCK)
+    full = tiles.min((1, 3))
+    rest = mask.copy()
+    rest[:rows, :columns] &= 1 - np.repeat(np.repeat(full, BLOCK, 0), BLOCK, 1)
+    return np.argwhere(full)[:, ::-1] * BLOCK, np.argwhere(rest)[:, ::-1]
+
+
 def _gaps(window: np.ndarray) -> np.ndarray:
     """Free pixels that the lanes enclose, narrow openings taken as closed."""
-    closed = cv2.morphologyEx(window, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8), borderValue=0)
+    closed = cv2.morphologyEx(window, cv2.MORPH_CLOSE, _SQUARE)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(1 - closed, connectivity=4)
     border = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     holes = np.ones(count, bool)

@@ -163,7 +163,7 @@ class _Builder:
                     self._lane(strip, lane, inside)
                     self._strips.append(strip)
                     if inside:
-                        self._junctions[junction] += [strip.inner, strip.outer]
+                        self._junctions[junction].append(corners(strip.inner, strip.outer))
                     last = (strip, lane)
             if last is not None:
                 self._pieces.append(Border(last[0].outer, last[0].outward, last[1].kind == "sidewalk", inside))
@@ -218,8 +218,8 @@ class _Builder:
         if not self._junctions:
             return
         cover = Cover(self._mesh.surfaces)
-        for boundaries in self._junctions.values():
-            squares = floor(cover, np.concatenate(boundaries))
+        for pieces in self._junctions.values():
+            squares = floor(cover, np.concatenate(pieces))
             if squares is not None:
                 yield triangles(quads(squares), Material.ROAD, Label.ROADS, params=_PLAIN, frame=(1.0, 0.0, 0.0))
 

@@ -138,9 +138,7 @@ def _lane_offset(road: ET.Element, s: float) -> float:
     return a + ds * (b + ds * (c + ds * d))
 
 
-def _sheet(
-    frame: np.ndarray, left: np.ndarray, right: np.ndarray, surface: RoadSurface, mark: int
-) -> Triangles | None:
+def _sheet(frame: np.ndarray, left: np.ndarray, right: np.ndarray, surface: RoadSurface, mark: int) -> Triangles | None:
     """A strip of paint laid on the road; None where there is no road."""
     place, axes = frame[0], frame[1:]
     edges = [place + edge @ axes for edge in (left, right)]

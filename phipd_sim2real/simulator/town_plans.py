@@ -151,7 +151,9 @@ _MEDIAN = Lane("median", 1.6, "solid", "yellow")
 _HARD_SHOULDER = Lane("shoulder", 2.6)
 MOTORWAY_3 = both_ways((_MEDIAN, *lanes(3.6, 3.6, 3.6), _HARD_SHOULDER), ("none", "white"))
 MOTORWAY_4 = both_ways((_MEDIAN, *lanes(3.6, 3.6, 3.6, 3.6), _HARD_SHOULDER), ("none", "white"))
-RAMP = CrossSection((Lane("shoulder", 0.8),), (Lane("driving", 4.0, "solid"), Lane("shoulder", 1.6)), ("solid", "white"))
+RAMP = CrossSection(
+    (Lane("shoulder", 0.8),), (Lane("driving", 4.0, "solid"), Lane("shoulder", 1.6)), ("solid", "white")
+)
 HALF, NOSE, BRIDGE_M = 160.0, 230.0, 7.0
 """Metres from the middle to the motorway's straights, half an interchange along it, and the bridges' height."""
 

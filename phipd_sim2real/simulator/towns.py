@@ -123,5 +123,3 @@ def _outward(name: str, street: Street, path: Sequence[Arc]) -> float:
     if street.start == name:
         return path[0].heading
     return path[-1].heading + path[-1].curvature * path[-1].length + math.pi
-
-

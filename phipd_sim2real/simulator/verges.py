@@ -54,7 +54,9 @@ def open_width(border: Border, surface: RoadSurface) -> np.ndarray:
         points = np.column_stack([border.beyond(step), border.points[:, 2]])
         blocked.append(np.abs(surface.heights(points, 1.5) - points[:, 2]) < 1.5)
     first = np.argmax(np.vstack([*blocked, np.ones(len(border.points), bool)]), axis=0)
-    return np.concatenate([[0.0], _STEPS])[first]
+    width = np.concatenate([[0.0], _STEPS])[first]
+    # Within a junction a narrow gap is asphalt.
+    return np.where(width < VERGE_WIDTH, 0.0, width) if border.junction else width
 
 
 def above_ground(border: Border, grade: Grade) -> np.ndarray:
