@@ -57,7 +57,7 @@ class Grade:
         reach = int(np.ceil(_REACH))
         for dy in range(-reach, reach + 1):
             for dx in range(-reach, reach + 1):
-                node = np.round(at).astype(int) + (dx, dy)
+                node = np.round(at).astype(int) + np.array([dx, dy])
                 near = np.hypot(*(node - at).T) <= _REACH
                 np.minimum.at(lowest, node[near, 1] * columns + node[near, 0], centres[near, 2])
         lowest = lowest.reshape(rows, columns)

@@ -7,15 +7,15 @@ import random
 import numpy as np
 import pytest
 
-carla = pytest.importorskip("carla", reason="needs the carla wheel: make setup")
-pytest.importorskip("embreex", reason="needs embreex: make setup")
-
 from phipd_sim2real.simulator.maps import MAPS, Circuit, opendrive
 from phipd_sim2real.simulator.network_xml import network_opendrive
 from phipd_sim2real.simulator.road_mesh import road_mesh
 from phipd_sim2real.simulator.road_surface import RoadSurface
 from phipd_sim2real.simulator.roads import Roads
 from phipd_sim2real.simulator.signals import SPEED_LIMIT, STOP, TRAFFIC_LIGHT, YIELD
+
+carla = pytest.importorskip("carla", reason="needs the carla wheel: make setup")
+pytest.importorskip("embreex", reason="needs embreex: make setup")
 
 NETWORKS = [name for name, spec in MAPS.items() if not isinstance(spec.plan, Circuit)]
 WITH_HEIGHTS = {"Terrace01", "Fells01", "Motorway01"}

@@ -8,12 +8,12 @@ import random
 import numpy as np
 import pytest
 
-carla = pytest.importorskip("carla", reason="needs the carla wheel: make setup")
-pytest.importorskip("embreex", reason="needs embreex: make setup")
-
 from phipd_sim2real.simulator.road_mesh import road_mesh
 from phipd_sim2real.simulator.roads import Roads
 from phipd_sim2real.simulator.signals import TRAFFIC_LIGHT
+
+carla = pytest.importorskip("carla", reason="needs the carla wheel: make setup")
+pytest.importorskip("embreex", reason="needs embreex: make setup")
 
 
 @pytest.fixture(scope="module", params=["Town02", "Town01"])
