@@ -6,6 +6,8 @@ import numpy as np
 
 STEP = 0.6
 """Metres above a point up to which a surface still counts as under it."""
+KERB_STEP = 0.16
+"""Metres that a wheel climbs within a moment."""
 _NUDGES = ((0.0, 0.0), (0.013, 0.007), (-0.007, 0.013))
 """Metres by which a ray is moved that slipped between two triangles."""
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.simulator.road_mesh import RoadMesh, road_mesh
+from phipd_sim2real.simulator.road_surface import KERB_STEP, STEP
 from phipd_sim2real.simulator.signals import RoadSignal
 from phipd_sim2real.simulator.wire import Transform
 
@@ -71,10 +72,14 @@ class Roads:
     def height(self, x: float, y: float, z: float) -> float:
         """World z of the road, junction or sidewalk nearest below a point, CARLA's axes, metres.
 
-        A surface up to `road_surface.STEP` above the point counts as below it, so that wheels climb kerbs and
-        slopes. Beside all roads the height is that of the nearest lane.
+        Where roads overlap by less than a step, as in some junctions, one stays on the surface that one is on;
+        else a surface up to `road_surface.STEP` above the point counts as below it, so that wheels climb slopes
+        and steps. Beside all roads the height is that of the nearest lane.
         """
-        found = float(self._mesh.surface.heights(np.array([[x, -y, z]]))[0])
+        point, surface = np.array([[x, -y, z]]), self._mesh.surface
+        found = float(surface.heights(point, KERB_STEP)[0])
+        if not z - found < STEP:
+            found = float(surface.heights(point)[0])
         return self._nearest(x, y, z).transform.location.z if math.isnan(found) else found
 
     def speed_limit_kmh(self, x: float, y: float) -> float:
