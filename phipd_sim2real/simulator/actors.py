@@ -123,7 +123,7 @@ class Vehicle(Actor):
         else:
             self.motion = coast(self.motion, self.constant_speed, self.motion.yaw_rate, wheelbase, delta_s)
         yaw = self.motion.yaw
-        z, pitch = roads.ground(self.motion.x, self.motion.y, yaw, wheelbase)
+        z, pitch = roads.ground(self.motion.x, self.motion.y, self.transform.location[2], yaw, wheelbase)
         self.transform = Transform((self.motion.x, self.motion.y, z), (pitch, math.degrees(yaw), 0.0))
         self.velocity = (*self.motion.velocity(wheelbase), self.motion.speed * math.tan(math.radians(pitch)))
         self.angular_velocity = (0.0, 0.0, math.degrees(self.motion.yaw_rate))

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import math
 import xml.etree.ElementTree as ElementTree
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from phipd_sim2real.errors import UsageError
+from phipd_sim2real.simulator.road_mesh import RoadMesh, road_mesh
+from phipd_sim2real.simulator.road_surface import KERB_STEP, STEP
+from phipd_sim2real.simulator.signals import RoadSignal
 from phipd_sim2real.simulator.wire import Transform
 
 if TYPE_CHECKING:
@@ -41,17 +47,40 @@ class Roads:
         self.spawn_points = [_spawn_point(waypoint) for waypoint in waypoints]
         if not self.spawn_points:
             raise UsageError(f"{name} has no driving lane outside its junctions; give a map with roads.")
+        self._text = (name, xodr)
         self._flat = all(abs(point.location[2] - SPAWN_HEIGHT_M) < 1e-6 for point in self.spawn_points)
         self._speeds = _speeds_kmh(xodr)
         self._speed = next(iter(set(self._speeds.values()))) if len(set(self._speeds.values())) == 1 else None
 
-    def ground(self, x: float, y: float, yaw: float, wheelbase: float) -> tuple[float, float]:
-        """Height (m) and pitch (degrees, nose up positive) of a vehicle standing on the road, CARLA's axes."""
+    @cached_property
+    def _mesh(self) -> RoadMesh:
+        return road_mesh(*self._text)
+
+    @property
+    def signals(self) -> tuple[RoadSignal, ...]:
+        """Traffic lights and signs, in the order of the map's text."""
+        return self._mesh.signals
+
+    def ground(self, x: float, y: float, z: float, yaw: float, wheelbase: float) -> tuple[float, float]:
+        """Height (m) and pitch (degrees, nose up positive) of a vehicle on the road nearest below it, CARLA's axes."""
         if self._flat:
             return 0.0, 0.0
         ahead_x, ahead_y = math.cos(yaw) * wheelbase / 2.0, math.sin(yaw) * wheelbase / 2.0
-        front, rear = self._height(x + ahead_x, y + ahead_y), self._height(x - ahead_x, y - ahead_y)
+        front, rear = self.height(x + ahead_x, y + ahead_y, z), self.height(x - ahead_x, y - ahead_y, z)
         return (front + rear) / 2.0, math.degrees(math.atan2(front - rear, wheelbase))
+
+    def height(self, x: float, y: float, z: float) -> float:
+        """World z of the road, junction or sidewalk nearest below a point, CARLA's axes, metres.
+
+        Where roads overlap by less than a step, as in some junctions, one stays on the surface that one is on;
+        else a surface up to `road_surface.STEP` above the point counts as below it, so that wheels climb slopes
+        and steps. Beside all roads the height is that of the nearest lane.
+        """
+        point, surface = np.array([[x, -y, z]]), self._mesh.surface
+        found = float(surface.heights(point, KERB_STEP)[0])
+        if not z - found < STEP:
+            found = float(surface.heights(point)[0])
+        return self._nearest(x, y, z).transform.location.z if math.isnan(found) else found
 
     def speed_limit_kmh(self, x: float, y: float) -> float:
         """Speed limit of the nearest driving lane."""
@@ -59,11 +88,8 @@ class Roads:
             return self._speed
         return self._speeds.get(self._nearest(x, y).road_id, DEFAULT_SPEED_KMH)
 
-    def _height(self, x: float, y: float) -> float:
-        return self._nearest(x, y).transform.location.z
-
-    def _nearest(self, x: float, y: float) -> carla.Waypoint:
-        return self._map.get_waypoint(self._carla.Location(x, y, 0.0))
+    def _nearest(self, x: float, y: float, z: float = 0.0) -> carla.Waypoint:
+        return self._map.get_waypoint(self._carla.Location(x, y, z))
 
 
 def _spawn_point(waypoint: carla.Waypoint) -> Transform:
