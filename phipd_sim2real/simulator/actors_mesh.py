@@ -32,6 +32,7 @@ class ActorShape:
         pose_actor_in_world: (4, 4) right-handed; the origin is on the ground below the centre.
         extent_xyz: half sizes, metres.
         bbox_centre_xyz: centre of the bounding box in the actor's right-handed frame, metres.
+        pose_before_in_world: (4, 4), at the tick before; None where it did not move.
     """
 
     actor_id: int
@@ -40,6 +41,7 @@ class ActorShape:
     pose_actor_in_world: np.ndarray
     extent_xyz: tuple[float, float, float]
     bbox_centre_xyz: tuple[float, float, float]
+    pose_before_in_world: np.ndarray | None = None
 
 
 _VANS = ("sprinter", "t2", "ambulance", "carlacola", "firetruck", "cybertruck", "truck", "volkswagen")
