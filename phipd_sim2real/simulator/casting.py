@@ -9,8 +9,8 @@ import numpy as np
 
 from phipd_sim2real.geometry import invert, transform_points
 from phipd_sim2real.simulator.actors_mesh import ActorShape, actors_triangles
-from phipd_sim2real.simulator.pavement import on_paint
 from phipd_sim2real.simulator.paths import Path
+from phipd_sim2real.simulator.pavement import on_paint
 from phipd_sim2real.simulator.road_mesh import Mark
 from phipd_sim2real.simulator.scene import Geometry, Scene
 from phipd_sim2real.simulator.screen import SKY

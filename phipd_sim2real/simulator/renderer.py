@@ -58,7 +58,15 @@ class Renderer:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
 
-    def render(self, view: CameraView, actors: Sequence[ActorShape], look: str, weather: Weather, seed: int, kinds: frozenset[str] = USUAL) -> Frame:
+    def render(
+        self,
+        view: CameraView,
+        actors: Sequence[ActorShape],
+        look: str,
+        weather: Weather,
+        seed: int,
+        kinds: frozenset[str] = USUAL,
+    ) -> Frame:
         """Renders one frame.
 
         Args:

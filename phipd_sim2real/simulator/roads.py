@@ -59,6 +59,11 @@ class Roads:
             return self._speed
         return self._speeds.get(self._nearest(x, y).road_id, DEFAULT_SPEED_KMH)
 
+    def geolocation(self, location: tuple[float, float, float]) -> tuple[float, float, float]:
+        """Latitude and longitude (degrees) and altitude (m) of a place, by the map's own reference."""
+        place = self._map.transform_to_geolocation(self._carla.Location(*location))
+        return place.latitude, place.longitude, place.altitude
+
     def _height(self, x: float, y: float) -> float:
         return self._nearest(x, y).transform.location.z
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,12 @@ class Weather:
     fog_density: float = 0.0
     precipitation_deposits: float = 0.0
     wetness: float = 0.0
+
+    @classmethod
+    def from_carla(cls, parameters: Sequence[float]) -> Weather:
+        """From CARLA's 14 WeatherParameters in the wire's order."""
+        cloudiness, _, deposits, _, azimuth, altitude, fog, _, _, wetness = parameters[:10]
+        return cls(azimuth, altitude, cloudiness, fog, deposits, wetness)
 
 
 @dataclass(frozen=True)
