@@ -9,8 +9,8 @@ import numpy as np
 
 from phipd_sim2real.geometry import invert, transform_points
 from phipd_sim2real.simulator.actors_mesh import ActorShape, actors_triangles
-from phipd_sim2real.simulator.paths import Path
 from phipd_sim2real.simulator.pavement import on_paint
+from phipd_sim2real.simulator.rigid_motion import RigidMotion
 from phipd_sim2real.simulator.road_mesh import Mark
 from phipd_sim2real.simulator.scene import Geometry, Scene
 from phipd_sim2real.simulator.screen import SKY
@@ -71,7 +71,7 @@ class Seen:
         return normals
 
 
-class Surroundings:
+class Stage:
     """A scene in one district with its actors at one moment, ready for any number of casts.
 
     Attributes:
@@ -96,7 +96,7 @@ class Surroundings:
         groups = [[actor] for actor in self.actors] if shutter_s else [self.actors]
         soups = [actors_triangles(group) for group in groups]
         self.layers = [static] + [Geometry(soup) for soup in soups if soup is not None]
-        self._paths = [_path(actor, shutter_s) for actor in self.actors] if shutter_s else []
+        self._motions = [_motion(actor, shutter_s) for actor in self.actors] if shutter_s else []
 
     def see(self, rays: Rays) -> Seen:
         """First hits of rays over everything."""
@@ -119,20 +119,20 @@ class Surroundings:
 
     def _relative(self, layer: int, rays: Rays) -> tuple[np.ndarray, np.ndarray]:
         """The rays as an actor that moves during the cast meets them, in the world of the frame's time."""
-        if not (layer and self._paths and rays.moments is not None and rays.delays_s is not None):
+        if not (layer and self._motions and rays.moments is not None and rays.delays_s is not None):
             return rays.origins, rays.directions
-        path = self._paths[layer - 1]
-        back = path.now @ invert(path.at(rays.delays_s))
+        motion = self._motions[layer - 1]
+        back = motion.now @ invert(motion.at(rays.delays_s))
         turn, shift = back[rays.moments, :3, :3], back[rays.moments, :3, 3]
         origins = np.einsum("nij,nj->ni", turn, rays.origins) + shift
         directions = np.einsum("nij,nj->ni", turn, rays.directions)
         return np.ascontiguousarray(origins, np.float32), np.ascontiguousarray(directions, np.float32)
 
-    def blocked(self, points: np.ndarray, towards: np.ndarray) -> np.ndarray:
-        """(N,) bool: whether anything lies on the rays from (N, 3) points."""
+    def blocked(self, points: np.ndarray, towards: np.ndarray, reach: np.ndarray | None = None) -> np.ndarray:
+        """(N,) bool: whether anything lies on the rays from (N, 3) points, within (N,) metres if these are given."""
         hidden = np.zeros(len(points), bool)
         for layer in self.layers:
-            hidden |= layer.blocked(points, towards)
+            hidden |= layer.blocked(points, towards, reach)
         return hidden
 
     def labels(self, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
@@ -161,9 +161,9 @@ class Surroundings:
         return before
 
 
-def _path(actor: ActorShape, delta_s: float) -> Path:
+def _motion(actor: ActorShape, delta_s: float) -> RigidMotion:
     before = actor.pose_actor_in_world if actor.pose_before_in_world is None else actor.pose_before_in_world
-    return Path(actor.pose_actor_in_world, before, delta_s)
+    return RigidMotion(actor.pose_actor_in_world, before, delta_s)
 
 
 def _around(eye: np.ndarray, actors: Sequence[ActorShape]) -> list[ActorShape]:

@@ -12,7 +12,7 @@ import numpy as np
 from phipd_sim2real.geometry import pose_from_carla, vector_from_carla
 from phipd_sim2real.simulator.actors import Vehicle, contact_normal, overlap
 from phipd_sim2real.simulator.attributes import truth
-from phipd_sim2real.simulator.casting import Rays, Surroundings
+from phipd_sim2real.simulator.casting import Rays, Stage
 from phipd_sim2real.simulator.triangles import Label
 from phipd_sim2real.simulator.wire import Transform
 
@@ -67,7 +67,7 @@ def collision_body(actor: list[Any], other: list[Any], impulse: np.ndarray) -> b
     return msgpack.packb([actor, other, impulse.tolist()])
 
 
-def scrapes(bumper: Bumper, around: Surroundings) -> Iterator[bytes]:
+def scrapes(bumper: Bumper, stage: Stage) -> Iterator[bytes]:
     """`CollisionEvent` messages of a vehicle with the static world: at most one for each kind of thing.
 
     What lies across the vehicle's outline at bumper height is hit.
@@ -79,8 +79,8 @@ def scrapes(bumper: Bumper, around: Surroundings) -> Iterator[bytes]:
     ends = np.concatenate([np.roll(part, -1, axis=0) for part in np.split(corners, 2)])
     starts, ends = (points @ pose[:3, :3].T + pose[:3, 3] for points in (corners, ends))
     length = np.linalg.norm(ends - starts, axis=1)
-    seen = around.see(_rays(starts, (ends - starts) / length[:, None]))
-    tags, instances = around.labels(seen)
+    seen = stage.see(_rays(starts, (ends - starts) / length[:, None]))
+    tags, instances = stage.labels(seen)
     hit = (seen.distance < length) & (instances == 0) & ~np.isin(tags, _GROUND)
     velocity = vector_from_carla(bumper.velocity)
     for tag in np.unique(tags[hit]):
@@ -110,7 +110,7 @@ _STATIC_NAMES = {
 
 
 def nearest_obstacle(
-    around: Surroundings, pose_sensor_in_world: np.ndarray, attributes: Mapping[str, str]
+    stage: Stage, pose_sensor_in_world: np.ndarray, attributes: Mapping[str, str]
 ) -> tuple[float, int, int] | None:
     """What a sphere of `hit_radius` meets first on its way `distance` metres forward.
 
@@ -123,8 +123,8 @@ def nearest_obstacle(
     offsets = np.concatenate([_circle(share * radius, count) for share, count in _RINGS])
     starts = np.column_stack([np.zeros(len(offsets)), offsets]) @ pose_sensor_in_world[:3, :3].T
     forward = np.broadcast_to(pose_sensor_in_world[:3, 0], starts.shape)
-    seen = around.see(_rays(starts + pose_sensor_in_world[:3, 3], forward))
-    tags, instances = around.labels(seen)
+    seen = stage.see(_rays(starts + pose_sensor_in_world[:3, 3], forward))
+    tags, instances = stage.labels(seen)
     bulge = np.sqrt(np.maximum(radius**2 - (offsets**2).sum(1), 0.0))
     travelled = np.maximum(seen.distance - bulge, 0.0)
     if truth(attributes["only_dynamics"]):

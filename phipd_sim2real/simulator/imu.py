@@ -9,7 +9,7 @@ import msgpack
 import numpy as np
 
 from phipd_sim2real.geometry import pose_from_carla, vector_from_carla
-from phipd_sim2real.simulator.paths import Path
+from phipd_sim2real.simulator.rigid_motion import RigidMotion
 from phipd_sim2real.simulator.wire import Transform
 
 GRAVITY = 9.81
@@ -37,7 +37,7 @@ def gyroscope(history: Sequence[Transform], delta_s: float) -> np.ndarray:
     """(3,) rad/s in CARLA's sensor axes, where turning right is positive about z; arguments as `accelerometer`."""
     if len(history) < 2:
         return np.zeros(3)
-    turned = Path(pose_from_carla(*history[0]), pose_from_carla(*history[1]), delta_s).angular_velocity
+    turned = RigidMotion(pose_from_carla(*history[0]), pose_from_carla(*history[1]), delta_s).angular_velocity
     # An axis of rotation is a pseudo-vector: mirroring y turns round its x and z.
     return turned * (-1.0, 1.0, -1.0)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from phipd_sim2real.simulator.casting import Rays, Surroundings
+from phipd_sim2real.simulator.casting import Rays, Stage
 from phipd_sim2real.simulator.surface import dot
 
 _POINT = np.dtype("<f4")
@@ -113,7 +113,7 @@ class Echoes:
 
 def scan(
     lidar: Lidar,
-    around: Surroundings,
+    stage: Stage,
     pose_lidar_in_world: np.ndarray,
     start_deg: float,
     period_s: float,
@@ -123,7 +123,7 @@ def scan(
 
     Args:
         lidar: the sensor.
-        around: what there is.
+        stage: what there is.
         pose_lidar_in_world: (4, 4) right-handed.
         start_deg: the head's angle at the beginning.
         period_s: seconds since the last measurement.
@@ -136,8 +136,8 @@ def scan(
         local, laser = local[sent], laser[sent]
     directions = ((local * (1, -1, 1)) @ pose_lidar_in_world[:3, :3].T).astype(np.float32)
     origins = np.broadcast_to(pose_lidar_in_world[:3, 3].astype(np.float32), directions.shape)
-    seen = around.see(Rays(np.ascontiguousarray(origins), np.ascontiguousarray(directions)))
-    tags, instances = around.labels(seen)
+    seen = stage.see(Rays(np.ascontiguousarray(origins), np.ascontiguousarray(directions)))
+    tags, instances = stage.labels(seen)
     cosine = -dot(seen.normals(), seen.directions)
     intensity = np.exp(-lidar.attenuation * seen.distance.astype(np.float64))
     distance = seen.distance.astype(np.float64)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from phipd_sim2real.simulator.casting import Rays, Surroundings
-from phipd_sim2real.simulator.paths import Path
+from phipd_sim2real.simulator.casting import Rays, Stage
+from phipd_sim2real.simulator.rigid_motion import RigidMotion
 from phipd_sim2real.simulator.surface import dot
 
 
@@ -46,13 +46,13 @@ class Radar:
         )
 
 
-def detect(radar: Radar, around: Surroundings, path: Path, period_s: float, rng: np.random.Generator) -> np.ndarray:
+def detect(radar: Radar, stage: Stage, motion: RigidMotion, period_s: float, rng: np.random.Generator) -> np.ndarray:
     """One measurement.
 
     Args:
         radar: the sensor.
-        around: what there is; its actors know where they were at the tick before.
-        path: of the radar, right-handed.
+        stage: what there is; its actors know where they were at the tick before.
+        motion: of the radar, right-handed.
         period_s: seconds since the last measurement.
         rng: of the rays.
 
@@ -63,13 +63,13 @@ def detect(radar: Radar, around: Surroundings, path: Path, period_s: float, rng:
     reaches = radar.reaches(int(radar.points_per_second * period_s + 1e-6), rng)
     length = np.linalg.norm(reaches, axis=1)
     local = reaches / length[:, None]
-    directions = ((local * (1, -1, 1)) @ path.now[:3, :3].T).astype(np.float32)
-    origins = np.broadcast_to(path.now[:3, 3].astype(np.float32), directions.shape)
-    seen = around.see(Rays(np.ascontiguousarray(origins), np.ascontiguousarray(directions)))
-    _, instances = around.labels(seen)
+    directions = ((local * (1, -1, 1)) @ motion.now[:3, :3].T).astype(np.float32)
+    origins = np.broadcast_to(motion.now[:3, 3].astype(np.float32), directions.shape)
+    seen = stage.see(Rays(np.ascontiguousarray(origins), np.ascontiguousarray(directions)))
+    _, instances = stage.labels(seen)
     points = seen.points()
-    moved = (points - around.points_before(points, instances)) / path.delta_s
-    velocity = dot(moved - path.velocity, directions)
+    moved = (points - stage.points_before(points, instances)) / motion.delta_s
+    velocity = dot(moved - motion.velocity, directions)
     azimuth, altitude = np.arctan2(local[:, 1], local[:, 0]), np.arcsin(local[:, 2])
     hit = seen.distance <= length
     return np.stack([velocity, azimuth, altitude, seen.distance], axis=-1)[hit].astype(np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 
 from phipd_sim2real.simulator.casting import Rays
 from phipd_sim2real.simulator.optics import Optics, pinhole
-from phipd_sim2real.simulator.paths import Path
+from phipd_sim2real.simulator.rigid_motion import RigidMotion
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ class CameraView:
         return 1 / self.intrinsic[0]
 
     @property
-    def path(self) -> Path:
+    def motion(self) -> RigidMotion:
         """The camera's motion."""
         before = self.pose_camera_in_world if self.pose_before_in_world is None else self.pose_before_in_world
-        return Path(self.pose_camera_in_world, before, self.delta_s)
+        return RigidMotion(self.pose_camera_in_world, before, self.delta_s)
 
     def lines(self) -> tuple[np.ndarray, np.ndarray]:
         """The (H·W,) line of every pixel and the (M,) delay of every line, seconds; one line without a readout."""
@@ -97,7 +97,7 @@ class CameraView:
             return Rays(np.ascontiguousarray(np.broadcast_to(eye, directions.shape)), directions)
         lines, delays = self.lines()
         moments = lines[pixels]
-        poses = self.path.at(delays).astype(np.float32)
+        poses = self.motion.at(delays).astype(np.float32)
         directions = np.einsum("nij,nj->ni", poses[moments, :3, :3], local)
         return Rays(np.ascontiguousarray(poses[moments, :3, 3]), np.ascontiguousarray(directions), moments, delays)
 

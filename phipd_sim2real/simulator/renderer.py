@@ -10,7 +10,8 @@ import numpy as np
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.geometry import invert
 from phipd_sim2real.simulator.actors_mesh import ActorShape
-from phipd_sim2real.simulator.casting import Rays, Seen, Surroundings
+from phipd_sim2real.simulator.casting import Rays, Seen, Stage
+from phipd_sim2real.simulator.lamps import head_lamps, street_lamps
 from phipd_sim2real.simulator.lens import develop
 from phipd_sim2real.simulator.looks import LOOKS
 from phipd_sim2real.simulator.rays import CameraView, axis_cosines, shadow_pattern, sun_points
@@ -94,16 +95,19 @@ class _Picture:
         self._view, self._look = view, LOOKS[look]
         eye = view.pose_camera_in_world[:3, 3]
         moving_s = view.delta_s if view.readout else None
-        self._around = Surroundings(scene, self._look.district, actors, eye, moving_s)
+        self._stage = Stage(scene, self._look.district, actors, eye, moving_s)
         self._light = light(self._look, weather)
-        self._shader = Shader(self._look, self._light, scene.marks)
+        lamps = head_lamps(actors, eye)
+        if self._light.night:
+            lamps += street_lamps(self._stage.layers[0].lamp_heads, eye)
+        self._shader = Shader(self._look, self._light, scene.marks, lamps, self._stage.blocked)
 
     def develop(self, seed: int, kinds: frozenset[str]) -> Frame:
         """Casts once and reads every wanted kind of picture off the hits."""
         view = self._view
         shape = (view.height, view.width)
-        seen = self._around.see(view.rays())
-        semantics, instances = self._around.labels(seen)
+        seen = self._stage.see(view.rays())
+        semantics, instances = self._stage.labels(seen)
         ahead = seen.distance * axis_cosines(view.optics)
         return Frame(
             rgb=self._colours(seen, seed) if "rgb" in kinds else None,
@@ -127,9 +131,9 @@ class _Picture:
     def _flow(self, seen: Seen, instances: np.ndarray) -> np.ndarray:
         """(N, 2) float32 pixels; the sky moves as what is infinitely far."""
         view = self._view
-        points = self._around.points_before(seen.points(), instances)
+        points = self._stage.points_before(seen.points(), instances)
         lines, delays = view.lines()
-        back = invert(view.path.at(delays - view.delta_s))[lines]
+        back = invert(view.motion.at(delays - view.delta_s))[lines]
         camera = np.einsum("nij,nj->ni", back[:, :3, :3], points) + back[:, :3, 3]
         sky = seen.material == SKY
         camera[sky] = np.einsum("nij,nj->ni", back[sky, :3, :3], seen.directions[sky])
@@ -144,7 +148,7 @@ class _Picture:
         points = seen.points()
         for _, hits in seen.layers:
             rows = hits.rows
-            lit[rows] *= ~self._around.blocked(points[rows] + hits.normal * np.float32(0.03), towards[rows])
+            lit[rows] *= ~self._stage.blocked(points[rows] + hits.normal * np.float32(0.03), towards[rows])
         return lit
 
     def _shade(self, seen: Seen, visibility: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -196,7 +200,7 @@ class _Picture:
         pixels = np.flatnonzero(edge)
         if not len(pixels):
             return
-        seen = self._around.see(_joined([self._view.rays(dx, dy, pixels) for dx, dy in _JITTER]))
+        seen = self._stage.see(_joined([self._view.rays(dx, dy, pixels) for dx, dy in _JITTER]))
         again = np.tile(pixels, len(_JITTER))
         visible = np.where(IS_GROUND[seen.material], open_ground[again], open_rest[again])
         colour, _ = self._shade(seen, visible)

@@ -19,7 +19,7 @@ from phipd_sim2real.simulator.world import World
 
 if TYPE_CHECKING:
     from phipd_sim2real.simulator.actors_mesh import ActorShape
-    from phipd_sim2real.simulator.casting import Surroundings
+    from phipd_sim2real.simulator.casting import Stage
     from phipd_sim2real.simulator.renderer import Renderer
 
 _CASTING = ("sensor.lidar.", "sensor.other.radar", "sensor.other.obstacle", "sensor.other.collision")
@@ -27,7 +27,7 @@ _CASTING = ("sensor.lidar.", "sensor.other.radar", "sensor.other.obstacle", "sen
 
 @dataclass(frozen=True)
 class CarState:
-    """A vehicle of one tick; `before` is its transform at the tick before, `half_size` in metres."""
+    """A vehicle of one tick; `before` is its transform at the tick before, `half_size` in metres, `lights` CARLA's."""
 
     actor_id: int
     type_id: str
@@ -35,6 +35,7 @@ class CarState:
     transform: wire.Transform
     before: wire.Transform
     half_size: tuple[float, float, float]
+    lights: int
     wire: list[Any]
 
 
@@ -164,6 +165,7 @@ def _state(car: Vehicle) -> CarState:
         car.transform,
         car.before,
         car.body.half_size,
+        car.light_state,
         car.wire(0),
     )
 
@@ -218,14 +220,14 @@ class Studio:
     def _probed(
         self, renderer: Renderer, probe: Probe, exposure: Exposure, actors: Sequence[ActorShape]
     ) -> Iterator[tuple[int, bytes]]:
-        from phipd_sim2real.simulator.casting import Surroundings
+        from phipd_sim2real.simulator.casting import Stage
         from phipd_sim2real.simulator.looks import LOOKS
 
         others = [actor for actor in actors if actor.actor_id != probe.carrier_id or probe.type_id in _SEES_CARRIER]
         eye = pose_from_carla(*probe.transform)[:3, 3]
         district = LOOKS[probe.look or self._looks[0]].district
-        around = Surroundings(renderer.scene, district, others, eye)
-        for registry, body in measure(probe, exposure, around):
+        stage = Stage(renderer.scene, district, others, eye)
+        for registry, body in measure(probe, exposure, stage):
             header = wire.stream_header(registry, exposure.frame, exposure.elapsed_s, probe.transform)
             yield probe.stream_id, header + body
 
@@ -248,45 +250,45 @@ def _shape(car: CarState) -> ActorShape:
 
     pose, before = pose_from_carla(*car.transform), pose_from_carla(*car.before)
     centre = (0.0, 0.0, car.half_size[2])
-    return ActorShape(car.actor_id, car.type_id, car.colour, pose, car.half_size, centre, before)
+    return ActorShape(car.actor_id, car.type_id, car.colour, pose, car.half_size, centre, before, car.lights)
 
 
-def measure(probe: Probe, exposure: Exposure, around: Surroundings) -> Iterator[tuple[int, bytes]]:
+def measure(probe: Probe, exposure: Exposure, stage: Stage) -> Iterator[tuple[int, bytes]]:
     """(registry index, body) of every message that a probe sends in this tick."""
     if probe.type_id.startswith("sensor.lidar."):
-        yield _scanned(probe, exposure, around)
+        yield _scanned(probe, exposure, stage)
     elif probe.type_id == "sensor.other.radar":
-        yield wire.RADAR, _detected(probe, exposure, around)
+        yield wire.RADAR, _detected(probe, exposure, stage)
     elif probe.type_id == "sensor.other.obstacle":
-        found = nearest_obstacle(around, pose_from_carla(*probe.transform), probe.attributes)
+        found = nearest_obstacle(stage, pose_from_carla(*probe.transform), probe.attributes)
         if found is not None:
             distance, instance, tag = found
             other = _actor_of(instance, exposure) or static_actor(tag)
             yield wire.OBSTACLE, obstacle_body(probe.carrier, other, distance)
     elif probe.bumper is not None:
-        for body in scrapes(probe.bumper, around):
+        for body in scrapes(probe.bumper, stage):
             yield wire.COLLISION, body
 
 
-def _scanned(probe: Probe, exposure: Exposure, around: Surroundings) -> tuple[int, bytes]:
+def _scanned(probe: Probe, exposure: Exposure, stage: Stage) -> tuple[int, bytes]:
     from phipd_sim2real.simulator.lidar import Lidar, lidar_body, scan, semantic_lidar_body
 
     lidar, rng = Lidar.read(probe.attributes), np.random.default_rng(probe.seed)
     start = lidar.head_angle(exposure.elapsed_s - probe.period_s)
-    echoes = scan(lidar, around, pose_from_carla(*probe.transform), start, probe.period_s, rng)
+    echoes = scan(lidar, stage, pose_from_carla(*probe.transform), start, probe.period_s, rng)
     end = lidar.head_angle(exposure.elapsed_s)
     if probe.type_id.endswith("semantic"):
         return wire.SEMANTIC_LIDAR, semantic_lidar_body(echoes, end)
     return wire.LIDAR, lidar_body(echoes, end)
 
 
-def _detected(probe: Probe, exposure: Exposure, around: Surroundings) -> bytes:
-    from phipd_sim2real.simulator.paths import Path
+def _detected(probe: Probe, exposure: Exposure, stage: Stage) -> bytes:
     from phipd_sim2real.simulator.radar import Radar, detect
+    from phipd_sim2real.simulator.rigid_motion import RigidMotion
 
-    path = Path(pose_from_carla(*probe.transform), pose_from_carla(*probe.before), exposure.delta_s)
+    motion = RigidMotion(pose_from_carla(*probe.transform), pose_from_carla(*probe.before), exposure.delta_s)
     return detect(
-        Radar.read(probe.attributes), around, path, probe.period_s, np.random.default_rng(probe.seed)
+        Radar.read(probe.attributes), stage, motion, probe.period_s, np.random.default_rng(probe.seed)
     ).tobytes()
 
 

@@ -15,9 +15,9 @@ from phipd_sim2real.errors import UsageError
 from phipd_sim2real.geometry import invert, transform_points
 from phipd_sim2real.simulator.actors_mesh import ActorShape, actors_triangles
 from phipd_sim2real.simulator.optics import Optics, pinhole
-from phipd_sim2real.simulator.paths import Path
 from phipd_sim2real.simulator.rays import DIRECTIONS, CameraView, Readout
 from phipd_sim2real.simulator.renderer import Renderer
+from phipd_sim2real.simulator.rigid_motion import RigidMotion
 from phipd_sim2real.simulator.scene import Scene
 from phipd_sim2real.simulator.sky import Weather
 from phipd_sim2real.waymo.camera_model import Calibration, project
@@ -113,7 +113,7 @@ def test_a_lens_that_folds_is_refused():
 
 @pytest.mark.parametrize("direction", sorted(DIRECTIONS))
 def test_every_line_of_a_rolling_shutter_has_its_own_moment(renderer, direction):
-    camera = Path(pose(50, 0, 1.6, yaw=1.5), pose(49.0, -0.9, 1.6, yaw=-1.0), DELTA)
+    camera = RigidMotion(pose(50, 0, 1.6, yaw=1.5), pose(49.0, -0.9, 1.6, yaw=-1.0), DELTA)
     readout = Readout(direction, 0.06)
     view = CameraView(WIDTH, HEIGHT, 50.0, camera.now, INTRINSIC, camera.before, DELTA, readout)
     frame = renderer.render(view, targets(1.2), "source", Weather(), 0, frozenset())
@@ -146,6 +146,6 @@ def _rolled(corners, velocity, camera, calibration, direction, duration_s):
 
 
 def test_a_path_meets_both_its_poses():
-    path = Path(pose(3, 2, 1, 40), pose(1, 1, 1, 10), 0.5)
+    path = RigidMotion(pose(3, 2, 1, 40), pose(1, 1, 1, 10), 0.5)
     np.testing.assert_allclose(path.at(np.array([-0.5, 0.0])), [path.before, path.now], atol=1e-12)
     np.testing.assert_allclose(path.angular_velocity, [0, 0, np.radians(60)], atol=1e-12)

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
+class RigidMotion:
     """A body that moves with constant velocity and constant angular velocity.
 
     Attributes:
