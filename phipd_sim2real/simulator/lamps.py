@@ -11,13 +11,18 @@ import numpy as np
 from phipd_sim2real.simulator.actors_mesh import ActorShape
 from phipd_sim2real.simulator.surface import Surface, dot
 
-MOST_STREET_LAMPS = 10
-_STREET_REACH = 26.0
+MOST_STREET_LAMPS = 8
+_STREET_REACH = 24.0
 _STREET_DISTANCE = 90.0
 _STREET_COLOUR = np.array([1.0, 0.72, 0.42], np.float32) * 26.0
-_HEAD_COLOUR = np.array([1.0, 0.93, 0.8], np.float32) * 130.0
-_HEAD_REACH = {"position": 8.0, "low": 55.0, "high": 110.0}
+_HEAD_COLOUR = np.array([1.0, 0.93, 0.8], np.float32) * 420.0
+_HEAD_REACH = {"position": 8.0, "low": 60.0, "high": 110.0}
 _HEAD_DISTANCE = 80.0
+_HEAD_NEAR_M2 = 190.0
+_FAINTEST = 1e-3
+"""Radiance on a white wall that is too little to look for shadows in, a tenth of a night's sky."""
+_GLARE = 0.06
+"""Share of a low beam that goes above the horizontal."""
 
 
 class LightState(IntFlag):
@@ -36,6 +41,8 @@ class Lamp:
         colour: (3,) float32 linear RGB, times square metres: radiance on a white wall one metre away.
         inner, outer: cosines of the cone with full light and of the cone that holds all of it.
         reach: metres after which it is ignored.
+        near: square metres: closer by it grows no brighter, as lenses spread a beam's lower edge.
+        above: share of its light that goes above the horizontal.
     """
 
     position: np.ndarray
@@ -44,6 +51,8 @@ class Lamp:
     inner: float
     outer: float
     reach: float
+    near: float = 0.25
+    above: float = 1.0
 
 
 def street_lamps(heads: np.ndarray, eye: np.ndarray) -> list[Lamp]:
@@ -71,7 +80,8 @@ def head_lamps(actors: Sequence[ActorShape], eye: np.ndarray) -> list[Lamp]:
         axis = pose[:3, :3] @ (aim / np.linalg.norm(aim))
         colour = _HEAD_COLOUR * np.float32({"position": 0.02, "low": 1.0, "high": 2.5}[beam])
         place = (pose[:3, :3] @ nose + pose[:3, 3]).astype(np.float32)
-        lamps.append(Lamp(place, axis.astype(np.float32), colour, 0.985, 0.82, _HEAD_REACH[beam]))
+        above = _GLARE if beam == "low" else 1.0
+        lamps.append(Lamp(place, axis.astype(np.float32), colour, 0.985, 0.82, _HEAD_REACH[beam], _HEAD_NEAR_M2, above))
     return lamps
 
 
@@ -95,15 +105,22 @@ def irradiance(
     """
     total = np.zeros_like(surface.point)
     for lamp in lamps:
-        towards = lamp.position - surface.point
+        offset = lamp.position - surface.point
+        ahead = -offset @ lamp.axis
+        rows = np.flatnonzero((ahead > 0) & (ahead < lamp.reach) & (np.abs(offset[:, 0]) < lamp.reach))
+        if not len(rows):
+            continue
+        towards = offset[rows]
         squared = dot(towards, towards)
-        rows = np.flatnonzero(squared < lamp.reach**2)
-        distance = np.sqrt(squared[rows])
-        ray = towards[rows] / np.maximum(distance, 1e-3)[:, None]
-        cone = np.clip((-ray @ lamp.axis - lamp.outer) / (lamp.inner - lamp.outer), 0, 1)
+        distance = np.sqrt(squared)
+        ray = towards / np.maximum(distance, 1e-3)[:, None]
+        cone = np.clip((ahead[rows] / np.maximum(distance, 1e-3) - lamp.outer) / (lamp.inner - lamp.outer), 0, 1)
         facing = np.clip(dot(ray, surface.normal[rows]), 0, 1)
-        strength = cone * cone * facing / np.maximum(squared[rows], 0.25) * (1 - squared[rows] / lamp.reach**2)
-        lit = np.flatnonzero(strength > 1e-5)
+        fall = np.clip(1 - squared / lamp.reach**2, 0, 1) / np.maximum(squared, lamp.near)
+        strength = cone * cone * facing * fall
+        if lamp.above < 1:
+            strength = strength * (lamp.above + (1 - lamp.above) * np.clip(1 + ray[:, 2] * 60, 0, 1))
+        lit = np.flatnonzero(strength * lamp.colour[0] > _FAINTEST)
         rows, ray, distance, strength = rows[lit], ray[lit], distance[lit], strength[lit]
         points = surface.point[rows] + surface.normal[rows] * np.float32(0.03)
         strength = np.where(hidden(points, ray, distance), 0, strength)

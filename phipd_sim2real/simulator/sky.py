@@ -119,13 +119,14 @@ def _after_sunset(by_day: Light, altitude_deg: float) -> Light:
     dark = np.float32(DARKNESS**night)
     tint = 1 + np.float32(night) * np.array([-0.35, -0.1, 0.45], np.float32)
     sunset = np.float32(smoothstep(-6.0, 8.0, np.float64(altitude_deg)))
+    red = 1 + np.float32(4 * night * (1 - night) * (1 - by_day.cover)) * np.array([0.5, -0.12, -0.5], np.float32)
     return replace(
         by_day,
         sun=by_day.sun * sunset + by_day.sky * np.float32(0.3 * night) * dark * tint,
         sky=by_day.sky * dark * tint,
         bounce=by_day.bounce * dark,
         zenith=by_day.zenith * dark * tint,
-        horizon=by_day.horizon * dark * tint,
+        horizon=by_day.horizon * dark * tint * red,
         cloud=by_day.cloud * dark * tint,
         night=night,
     )
@@ -159,7 +160,15 @@ def sky_radiance(light: Light, directions: np.ndarray, sun_disc: bool = True) ->
     glow = 0.25 * towards_sun**8 + (0.35 + light.cover) * towards_sun**90
     if sun_disc:
         glow = glow + (1 - light.cover) ** 2 * 30 * smoothstep(0.9992, 0.9999, towards_sun)
-    return colour + glow[:, None] * (light.sun * np.float32(0.5 * (1 - 0.6 * light.cover)))
+    colour = colour + glow[:, None] * (light.sun * np.float32(0.5 * (1 - 0.6 * light.cover)))
+    if light.fog and sun_disc:
+        veil = 1 - np.exp(-_FOG_LAYER_M * np.float32(light.fog) / (height + 0.05))
+        colour = colour + veil[:, None] * (light.horizon * np.float32(0.95) - colour)
+    return colour
+
+
+_FOG_LAYER_M = 120.0
+"""Thickness of the fog overhead."""
 
 
 def _clouds(

@@ -334,3 +334,41 @@ print(json.dumps(said))
     assert [
         word in error for word, error in zip(("channels", "upper_fov", "folds", "stddev"), said["errors"], strict=True)
     ]
+
+
+def test_waymos_lens_a_rolling_shutter_and_lamps_are_set_by_attributes(endpoint):
+    said = stage(
+        endpoint,
+        """
+front = carla.Transform(carla.Location(0.5, 0.0, 1.6))
+size = dict(image_size_x=96, image_size_y=64)
+lens = dict(focal_x=100, focal_y=99, centre_x=47, centre_y=33, k1=-0.1, p1=0.002)
+pixels = lambda data: (array(data, "u1").reshape(data.height, data.width, 4), data.fov)
+fix("plain", "sensor.camera.depth", front, read=pixels, fov=51.28201, **size)
+fix("lens", "sensor.camera.depth", front, read=pixels, **size, **lens)
+fix("rolling", "sensor.camera.depth", front, read=pixels, readout_direction="TOP_TO_BOTTOM", readout_s=0.1,
+    **size, **lens)
+fix("colour", "sensor.camera.rgb", front, read=pixels, **size)
+ego.enable_constant_velocity(carla.Vector3D(10.0, 0.0, 0.0))
+world.set_weather(carla.WeatherParameters.ClearNight)
+brightness = []
+for state in (carla.VehicleLightState.NONE, carla.VehicleLightState.LowBeam):
+    ego.set_light_state(carla.VehicleLightState(state))
+    world.tick()
+    got = {name: next_of(name)[1] for name in made}
+    brightness.append(float(got["colour"][0][40:, :, :3].mean()))
+metres = {name: 1000 * (one[0][..., 2] + 256.0 * one[0][..., 1] + 65536.0 * one[0][..., 0]) / (2**24 - 1)
+    for name, one in got.items() if name != "colour"}
+late = np.abs(metres["lens"] - metres["rolling"])
+said = dict(fov=[got["plain"][1], got["lens"][1]], brightness=brightness,
+    bend=float(np.abs(metres["plain"] - metres["lens"])[45:].max()),
+    rolled=[float(np.median(late[31:33])), float(np.quantile(late, 0.9))])
+strike()
+print(json.dumps(said))
+""",
+    )
+    assert said["fov"] == pytest.approx([51.28201, math.degrees(2 * math.atan(0.48))], abs=1e-3)
+    assert said["bend"] > 0.1
+    assert said["brightness"][1] > 1.05 * said["brightness"][0]
+    assert said["rolled"][0] < 0.02, "the middle line is read at the frame's time"
+    assert said["rolled"][1] > 0.05
