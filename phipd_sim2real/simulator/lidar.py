@@ -158,11 +158,17 @@ def lidar_body(echoes: Echoes, end_deg: float) -> bytes:
     return _head(echoes, end_deg) + points.astype(_POINT).tobytes()
 
 
-def semantic_lidar_body(echoes: Echoes, end_deg: float) -> bytes:
-    """The message of `sensor.lidar.ray_cast_semantic`: x, y, z, cosine, object and tag of every point."""
+def semantic_lidar_body(echoes: Echoes, end_deg: float, actor_ids: np.ndarray) -> bytes:
+    """The message of `sensor.lidar.ray_cast_semantic`: x, y, z, cosine, object and tag of every point.
+
+    Args:
+        echoes: what came back.
+        end_deg: the head's angle at the end.
+        actor_ids: (65536,) the actor's id of every instance, 0 for the background.
+    """
     points = np.zeros(len(echoes.points), _SEMANTIC_POINT)
     points["xyz"], points["cosine"] = echoes.points, echoes.cosine
-    points["object"], points["tag"] = echoes.instances, echoes.tags
+    points["object"], points["tag"] = actor_ids[echoes.instances], echoes.tags
     return _head(echoes, end_deg) + points.tobytes()
 
 

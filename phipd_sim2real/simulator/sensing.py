@@ -278,7 +278,10 @@ def _scanned(probe: Probe, exposure: Exposure, stage: Stage) -> tuple[int, bytes
     echoes = scan(lidar, stage, pose_from_carla(*probe.transform), start, probe.period_s, rng)
     end = lidar.head_angle(exposure.elapsed_s)
     if probe.type_id.endswith("semantic"):
-        return wire.SEMANTIC_LIDAR, semantic_lidar_body(echoes, end)
+        actor_ids = np.zeros(1 << 16, np.uint32)
+        for car in exposure.vehicles:
+            actor_ids[car.actor_id & 0xFFFF] = car.actor_id
+        return wire.SEMANTIC_LIDAR, semantic_lidar_body(echoes, end, actor_ids)
     return wire.LIDAR, lidar_body(echoes, end)
 
 

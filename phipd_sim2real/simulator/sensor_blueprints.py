@@ -124,7 +124,7 @@ def _lidar() -> list[Attribute]:
     return [
         _number("channels", "32", (1, 1024)),
         _number("range", "10.0", (0.1, 1000.0)),
-        _number("points_per_second", "56000", (1, 1e8)),
+        _number("points_per_second", "56000", (1, 1e7)),
         _number("rotation_frequency", "10.0", _POSITIVE),
         _number("upper_fov", "10.0", (-90.0, 90.0)),
         _number("lower_fov", "-30.0", (-90.0, 90.0)),
@@ -151,7 +151,7 @@ def _radar() -> list[Attribute]:
         Attribute("horizontal_fov", AttributeType.FLOAT, "30", ("30",), True, bounds=angle),
         Attribute("vertical_fov", AttributeType.FLOAT, "30", ("30",), True, bounds=angle),
         Attribute("range", AttributeType.FLOAT, "100", ("100",), True, bounds=(0.1, 1000.0)),
-        _number("points_per_second", "1500", (1, 1e8)),
+        _number("points_per_second", "1500", (1, 1e7)),
         _number("noise_seed", "0"),
         _tick(),
         _role(),
