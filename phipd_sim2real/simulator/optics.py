@@ -8,10 +8,11 @@ from functools import lru_cache
 import numpy as np
 
 from phipd_sim2real.errors import UsageError
-from phipd_sim2real.waymo.camera_model import RADIAL_GAIN_RANGE, Calibration, project
+from phipd_sim2real.waymo.camera_model import Calibration, project
 
-_ROUNDS = 12
+_ROUNDS = 30
 _SOLVED_PX = 0.01
+_LEAST_GAIN = 0.05
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,14 @@ class Optics:
         u, v = right.copy(), down.copy()
         for _ in range(_ROUNDS):
             gain, across_u, across_v = self._distortion(u, v)
-            gain = np.clip(gain, *RADIAL_GAIN_RANGE)
+            gain = np.maximum(gain, _LEAST_GAIN)
             u, v = (right - across_u) / gain, (down - across_v) / gain
         gain, across_u, across_v = self._distortion(u, v)
         miss = np.hypot(self.f_u * (u * gain + across_u - right), self.f_v * (v * gain + across_v - down))
         if not miss.max() < _SOLVED_PX:
             raise UsageError(
                 f"the distortion k1={self.k1:g}, k2={self.k2:g}, p1={self.p1:g}, p2={self.p2:g}, k3={self.k3:g} folds "
-                f"the picture or scales it beyond {RADIAL_GAIN_RANGE}; give a weaker one or a longer focal length"
+                "the picture before its border; give a weaker one or a longer focal length"
             )
         return u, v
 
