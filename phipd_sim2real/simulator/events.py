@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgpack
 import numpy as np
@@ -12,9 +12,11 @@ import numpy as np
 from phipd_sim2real.geometry import pose_from_carla, vector_from_carla
 from phipd_sim2real.simulator.actors import Vehicle, contact_normal, overlap
 from phipd_sim2real.simulator.attributes import truth
-from phipd_sim2real.simulator.casting import Rays, Stage
 from phipd_sim2real.simulator.triangles import Label
 from phipd_sim2real.simulator.wire import Transform
+
+if TYPE_CHECKING:
+    from phipd_sim2real.simulator.casting import Rays, Stage
 
 _GROUND = (Label.ROADS, Label.ROAD_LINES, Label.SIDEWALKS, Label.TERRAIN)
 _BUMPER_HEIGHTS = (0.4, 0.9)
@@ -144,4 +146,6 @@ def _circle(radius: float, count: int) -> np.ndarray:
 
 
 def _rays(origins: np.ndarray, directions: np.ndarray) -> Rays:
+    from phipd_sim2real.simulator.casting import Rays
+
     return Rays(np.ascontiguousarray(origins, np.float32), np.ascontiguousarray(directions, np.float32))

@@ -1,4 +1,4 @@
-"""From pixels to directions and back: the pinhole, and Waymo's Brown-Conrady lens."""
+"""From pixels to directions and back: the pinhole, Waymo's Brown-Conrady lens, and the order of a readout."""
 
 from __future__ import annotations
 
@@ -13,6 +13,28 @@ from phipd_sim2real.waymo.camera_model import Calibration, project
 _ROUNDS = 30
 _SOLVED_PX = 0.01
 _LEAST_GAIN = 0.05
+
+
+@dataclass(frozen=True)
+class Readout:
+    """A rolling shutter: lines are read one after the other, the middle one at the frame's time.
+
+    Attributes:
+        direction: Waymo's name of the order, a key of `DIRECTIONS`.
+        duration_s: from the first line to the last, seconds.
+    """
+
+    direction: str
+    duration_s: float
+
+
+DIRECTIONS = {
+    "TOP_TO_BOTTOM": (0, 1),
+    "LEFT_TO_RIGHT": (1, 1),
+    "BOTTOM_TO_TOP": (0, -1),
+    "RIGHT_TO_LEFT": (1, -1),
+}
+"""Orders of readout: which axis of the picture they run along, and which way."""
 
 
 @dataclass(frozen=True)

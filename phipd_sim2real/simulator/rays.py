@@ -8,30 +8,8 @@ from functools import lru_cache
 import numpy as np
 
 from phipd_sim2real.simulator.casting import Rays
-from phipd_sim2real.simulator.optics import Optics, pinhole
+from phipd_sim2real.simulator.optics import DIRECTIONS, Optics, Readout, pinhole
 from phipd_sim2real.simulator.rigid_motion import RigidMotion
-
-
-@dataclass(frozen=True)
-class Readout:
-    """A rolling shutter: lines are read one after the other, the middle one at the frame's time.
-
-    Attributes:
-        direction: Waymo's name of the order, a key of `DIRECTIONS`.
-        duration_s: from the first line to the last, seconds.
-    """
-
-    direction: str
-    duration_s: float
-
-
-DIRECTIONS = {
-    "TOP_TO_BOTTOM": (0, 1),
-    "LEFT_TO_RIGHT": (1, 1),
-    "BOTTOM_TO_TOP": (0, -1),
-    "RIGHT_TO_LEFT": (1, -1),
-}
-"""Orders of readout: which axis of the picture they run along, and which way."""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.simulator.attributes import Attribute, AttributeType
-from phipd_sim2real.simulator.optics import Optics, pinhole
-from phipd_sim2real.simulator.rays import DIRECTIONS, Readout
+from phipd_sim2real.simulator.optics import DIRECTIONS, Optics, Readout, pinhole
 
 CAMERAS = ("rgb", "depth", "semantic_segmentation", "instance_segmentation", "optical_flow", "normals")
 """Kinds of `sensor.camera.*`."""

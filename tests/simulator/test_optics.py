@@ -14,8 +14,8 @@ from straight_road import straight_road
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.geometry import invert, transform_points
 from phipd_sim2real.simulator.actors_mesh import ActorShape, actors_triangles
-from phipd_sim2real.simulator.optics import Optics, pinhole
-from phipd_sim2real.simulator.rays import DIRECTIONS, CameraView, Readout
+from phipd_sim2real.simulator.optics import DIRECTIONS, Optics, Readout, pinhole
+from phipd_sim2real.simulator.rays import CameraView
 from phipd_sim2real.simulator.renderer import Renderer
 from phipd_sim2real.simulator.rigid_motion import RigidMotion
 from phipd_sim2real.simulator.scene import Scene
