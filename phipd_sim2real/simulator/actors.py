@@ -26,6 +26,7 @@ class Actor:
         attributes: its blueprint's values with the client's changes.
         transform: world pose, CARLA's axes.
         parent_id: the actor it is fixed to, 0 for none.
+        history: its transforms at the end of the last ticks, newest first, at most three.
     """
 
     actor_id: int
@@ -33,6 +34,16 @@ class Actor:
     attributes: Mapping[str, str]
     transform: Transform
     parent_id: int = 0
+    history: tuple[Transform, ...] = field(default=(), init=False)
+
+    def remember(self) -> None:
+        """Notes its place at the end of a tick."""
+        self.history = (self.transform, *self.history)[:3]
+
+    @property
+    def before(self) -> Transform:
+        """Its place one tick ago; where it is now in its first tick."""
+        return self.history[1] if len(self.history) > 1 else self.transform
 
     def entry(self) -> ActorEntry:
         """Its part of a snapshot."""
@@ -176,14 +187,28 @@ def overlap(vehicle: Vehicle, other: Vehicle) -> bool:
     return not any(_apart(vehicle, other, axis) for axis in (*_axes(vehicle), *_axes(other)))
 
 
+def contact_normal(vehicle: Vehicle, other: Vehicle) -> tuple[float, float]:
+    """Unit vector on the ground from `other` to `vehicle`, along the axis on which they overlap least."""
+
+    def overlapping(axis: tuple[float, float]) -> float:
+        return _reach(vehicle, axis) + _reach(other, axis) - abs(_apartness(vehicle, other, axis))
+
+    axis = min((*_axes(vehicle), *_axes(other)), key=overlapping)
+    return axis if _apartness(vehicle, other, axis) <= 0 else (-axis[0], -axis[1])
+
+
 def _axes(vehicle: Vehicle) -> tuple[tuple[float, float], tuple[float, float]]:
     c, s = math.cos(vehicle.motion.yaw), math.sin(vehicle.motion.yaw)
     return (c, s), (-s, c)
 
 
 def _apart(vehicle: Vehicle, other: Vehicle, axis: tuple[float, float]) -> bool:
-    gap = abs((other.motion.x - vehicle.motion.x) * axis[0] + (other.motion.y - vehicle.motion.y) * axis[1])
-    return gap > _reach(vehicle, axis) + _reach(other, axis)
+    return abs(_apartness(vehicle, other, axis)) > _reach(vehicle, axis) + _reach(other, axis)
+
+
+def _apartness(vehicle: Vehicle, other: Vehicle, axis: tuple[float, float]) -> float:
+    """Signed distance of `other` from `vehicle` along an axis, metres."""
+    return (other.motion.x - vehicle.motion.x) * axis[0] + (other.motion.y - vehicle.motion.y) * axis[1]
 
 
 def _reach(vehicle: Vehicle, axis: tuple[float, float]) -> float:

@@ -32,6 +32,8 @@ class ActorShape:
         pose_actor_in_world: (4, 4) right-handed; the origin is on the ground below the centre.
         extent_xyz: half sizes, metres.
         bbox_centre_xyz: centre of the bounding box in the actor's right-handed frame, metres.
+        pose_before_in_world: (4, 4), at the tick before; None where it did not move.
+        lights: CARLA's VehicleLightState.
     """
 
     actor_id: int
@@ -40,6 +42,8 @@ class ActorShape:
     pose_actor_in_world: np.ndarray
     extent_xyz: tuple[float, float, float]
     bbox_centre_xyz: tuple[float, float, float]
+    pose_before_in_world: np.ndarray | None = None
+    lights: int = 0
 
 
 _VANS = ("sprinter", "t2", "ambulance", "carlacola", "firetruck", "cybertruck", "truck", "volkswagen")
@@ -71,7 +75,21 @@ def _placed(actor: ActorShape) -> Triangles:
     pose = actor.pose_actor_in_world
     vertices = (shape * size + foot) @ pose[:3, :3].T + pose[:3, 3]
     paint = (np.asarray(actor.color_rgb, np.float64) / 255.0) ** 2.2
-    return triangles(vertices, material, label, variate=paint, instance=actor.actor_id & 0xFFFF)
+    glow = _GLOW[material, actor.lights & 0xF]
+    instance = actor.actor_id & 0xFFFF
+    return triangles(vertices, material, label, params=glow[:, None, None], variate=paint, instance=instance)
+
+
+def _glows() -> np.ndarray:
+    """(256, 16) radiance of a material by the lowest four bits of VehicleLightState: position, low, high, brake."""
+    table = np.zeros((256, 16), np.float32)
+    for state in range(1, 16):
+        table[Material.HEADLIGHT, state] = 6.0 if state & 6 else 0.6 if state & 1 else 0.0
+        table[Material.REARLIGHT, state] = 3.0 if state & 8 else 0.5
+    return table
+
+
+_GLOW = _glows()
 
 
 def _kind(type_id: str) -> tuple[str, Label]:

@@ -1,43 +1,16 @@
-"""The blueprint library: vehicles with sizes of our own, four kinds of camera, and the marks of a stand-in."""
+"""The blueprint library: vehicles with sizes of our own, sensors, and the marks of a stand-in."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any
+
+from phipd_sim2real.simulator.attributes import Attribute, AttributeType
+from phipd_sim2real.simulator.sensor_blueprints import sensor_attributes
 
 SYNTHETIC = "phipd carla-protocol simulator"
 """Value of the `synthetic` attribute that every blueprint carries and CARLA's do not."""
-
-
-class AttributeType(IntEnum):
-    """Types of blueprint attributes on the wire."""
-
-    BOOL, INT, FLOAT, STRING, COLOUR = 1, 2, 3, 4, 5
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """One attribute of a blueprint; values are texts whatever the type."""
-
-    name: str
-    type: AttributeType
-    value: str
-    recommended: tuple[str, ...] = ()
-    modifiable: bool = False
-    restricted: bool = False
-
-    def wire(self) -> list[Any]:
-        """In the message's field order."""
-        return [
-            self.name,
-            int(self.type),
-            self.value,
-            list(self.recommended),
-            self.modifiable,
-            self.restricted,
-        ]
 
 
 @dataclass(frozen=True)
@@ -105,8 +78,6 @@ _BODIES = {
     "vehicle.mitsubishi.fusorosa": Body((3.50, 1.02, 1.35), 3.95, 4500.0, 0.40, _PAINTS),
 }
 
-_CAMERAS = ("rgb", "depth", "semantic_segmentation", "instance_segmentation")
-
 
 def library(looks: tuple[str, ...]) -> dict[str, Blueprint]:
     """All blueprints by type id.
@@ -117,10 +88,7 @@ def library(looks: tuple[str, ...]) -> dict[str, Blueprint]:
     kinds: list[tuple[str, list[Attribute], Body | None]] = [
         (type_id, _vehicle_attributes(body), body) for type_id, body in _BODIES.items()
     ]
-    for kind in _CAMERAS:
-        look = [Attribute("look", AttributeType.STRING, looks[0], looks, True, True)] if kind == "rgb" else []
-        kinds.append((f"sensor.camera.{kind}", _camera_attributes() + look, None))
-    kinds.append(("sensor.other.lane_invasion", [_role("default")], None))
+    kinds += [(type_id, attributes, None) for type_id, attributes in sensor_attributes(looks).items()]
     mark = Attribute("synthetic", AttributeType.STRING, SYNTHETIC)
     return {
         type_id: Blueprint(uid, type_id, {item.name: item for item in (*attributes, mark)}, body)
@@ -149,14 +117,4 @@ def _vehicle_attributes(body: Body) -> list[Attribute]:
         Attribute("sticky_control", AttributeType.BOOL, "True", (), True),
         Attribute("color", AttributeType.COLOUR, body.colours[0], body.colours, True, True),
         _role("autopilot"),
-    ]
-
-
-def _camera_attributes() -> list[Attribute]:
-    return [
-        Attribute("image_size_x", AttributeType.INT, "800", (), True),
-        Attribute("image_size_y", AttributeType.INT, "600", (), True),
-        Attribute("fov", AttributeType.FLOAT, "90.0", (), True),
-        Attribute("sensor_tick", AttributeType.FLOAT, "0.0", (), True),
-        _role("front"),
     ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from phipd_sim2real.simulator.wire import Transform, VehicleControl, read_vector
-from phipd_sim2real.simulator.world import RequestError, World
+from phipd_sim2real.simulator.world import RequestError, World, require_attachment
 
 _NAMES = [
     "SpawnActor",
@@ -71,8 +71,7 @@ def _spawn(
     socket_name: str,
     do_after: Sequence[Any],
 ) -> int:
-    if attachment != 0:
-        raise RequestError("this simulator attaches rigidly; use AttachmentType.Rigid")
+    require_attachment(attachment)
     parent_id = int(parent[1]) if parent[0] else 0
     actor_id = world.spawn(description, Transform.read(place), parent_id).actor_id
     for (kind, fields), *_ in do_after:

@@ -25,12 +25,24 @@ def _upright(yaw: float, base: np.ndarray, shape: np.ndarray) -> np.ndarray:
 
 
 def street_light(base: np.ndarray, yaw: float) -> Triangles:
-    """A 7 m mast with an arm over the road; `yaw` points to the road."""
+    """A 7 m mast with an arm over the road; `yaw` points to the road.
+
+    The triangles of its head carry params 1, for they glow, and the place that they shine from as their frame.
+    """
     mast = prism(regular_polygon(6, 0.11), -0.5, 7.0, taper=0.6)
     arm = prism(rectangle(1.8, 0.1) + np.array([0.8, 0]), 6.9, 7.02)
     head = prism(rectangle(0.75, 0.3) + np.array([1.8, 0]), 6.82, 7.0)
     shape = _upright(yaw, base, np.concatenate([mast, arm, head]))
-    return triangles(shape, Material.METAL, Label.POLES, variate=(0.2, 0.2, 0.2))
+    glows = np.arange(len(shape)) >= len(mast) + len(arm)
+    shines_from = _upright(yaw, base, np.array([[[1.8, 0.0, 6.8]]]))[0]
+    return triangles(
+        shape,
+        Material.METAL,
+        Label.POLES,
+        params=glows[:, None, None],
+        variate=(0.2, 0.2, 0.2),
+        frame=glows[:, None] * shines_from,
+    )
 
 
 def utility_pole(base: np.ndarray, yaw: float) -> Triangles:

@@ -12,7 +12,7 @@ from phipd_sim2real.simulator.commands import apply_command
 from phipd_sim2real.simulator.maps import FOLDER, MAPS, RoadMap, read_map
 from phipd_sim2real.simulator.physics import physics_control, telemetry
 from phipd_sim2real.simulator.wire import Transform, VehicleControl, read_vector
-from phipd_sim2real.simulator.world import WORLD_STREAM, EpisodeSettings, RequestError
+from phipd_sim2real.simulator.world import WORLD_STREAM, EpisodeSettings, RequestError, require_attachment
 
 if TYPE_CHECKING:
     from phipd_sim2real.simulator.server import Connection, Server
@@ -149,8 +149,7 @@ def spawn_actor_with_parent(
     attachment: int,
     socket_name: str = "",
 ) -> list[Any]:
-    if attachment != 0:
-        raise RequestError("this simulator attaches rigidly; use AttachmentType.Rigid")
+    require_attachment(attachment)
     return server.world.spawn(description, Transform.read(place), parent_id).wire(server.streams.port)
 
 

@@ -88,6 +88,11 @@ class Roads:
             return self._speed
         return self._speeds.get(self._nearest(x, y).road_id, DEFAULT_SPEED_KMH)
 
+    def geolocation(self, location: tuple[float, float, float]) -> tuple[float, float, float]:
+        """Latitude and longitude (degrees) and altitude (m) of a place, by the map's own reference."""
+        place = self._map.transform_to_geolocation(self._carla.Location(*location))
+        return place.latitude, place.longitude, place.altitude
+
     def _nearest(self, x: float, y: float, z: float = 0.0) -> carla.Waypoint:
         return self._map.get_waypoint(self._carla.Location(x, y, z))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from functools import cached_property
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from phipd_sim2real.simulator.dressing import DISTRICTS, dress
 from phipd_sim2real.simulator.ground import Terrain
 from phipd_sim2real.simulator.level_boxes import LevelBox
 from phipd_sim2real.simulator.road_mesh import Mark, RoadMesh, road_mesh
-from phipd_sim2real.simulator.triangles import Triangles, concatenate
+from phipd_sim2real.simulator.triangles import Material, Triangles, concatenate
 
 
 class Geometry:
@@ -28,9 +29,15 @@ class Geometry:
         """First hits of (N, 3) float32 rays: primID (-1: none), tfar, u, v, Ng."""
         return self._embree.run(origins, directions, output=True)
 
-    def blocked(self, origins: np.ndarray, directions: np.ndarray) -> np.ndarray:
-        """(N,) bool: whether anything lies on the ray."""
-        return self._embree.run(origins, directions, query="OCCLUDED") != -1
+    def blocked(self, origins: np.ndarray, directions: np.ndarray, reach: np.ndarray | None = None) -> np.ndarray:
+        """(N,) bool: whether anything lies on the ray, at most (N,) float32 metres `reach` away if that is given."""
+        return self._embree.run(origins, directions, reach, query="OCCLUDED") != -1
+
+    @cached_property
+    def lamp_heads(self) -> np.ndarray:
+        """(n, 3) world metres: where its street lamps shine from."""
+        heads = self.soup.frame[(self.soup.material == Material.METAL) & (self.soup.params[:, 0, 0] > 0)]
+        return np.unique(heads, axis=0)
 
 
 class Scene:

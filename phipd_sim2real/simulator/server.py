@@ -16,11 +16,11 @@ import msgpack
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.simulator import wire
 from phipd_sim2real.simulator.blueprints import library
-from phipd_sim2real.simulator.cameras import Exposure, Studio, expose
 from phipd_sim2real.simulator.looks import LOOKS
 from phipd_sim2real.simulator.maps import RoadMap
 from phipd_sim2real.simulator.pacing import Pacer
 from phipd_sim2real.simulator.requests import METHODS, Answer, Method
+from phipd_sim2real.simulator.sensing import Exposure, Studio, due, expose, readings
 from phipd_sim2real.simulator.streams import Streams
 from phipd_sim2real.simulator.world import WORLD_STREAM, EpisodeSettings, RequestError, World
 
@@ -132,7 +132,10 @@ class Server:
     def _publish(self) -> None:
         self.streams.publish(WORLD_STREAM, self.world.snapshot())
         self.pacer.frame_sent()
-        exposure = expose(self.world, self.streams.listened, self._seed)
+        sensors = due(self.world, self.streams.listened)
+        for stream_id, payload in readings(self.world, sensors, self._seed):
+            self.streams.publish(stream_id, payload)
+        exposure = expose(self.world, sensors, self._seed)
         if exposure is not None:
             self._developing = asyncio.create_task(self._develop(exposure))
 

@@ -12,7 +12,8 @@ import numpy as np
 VERSION = "0.9.16"
 
 # Indices of the client's sensor registry: they say how a stream's payload is read.
-DEPTH, RGB, SEMANTICS, INSTANCES, WORLD = 1, 13, 14, 15, 17
+COLLISION, DEPTH, NORMALS, GNSS, IMU, OBSTACLE, FLOW, RADAR = 0, 1, 2, 4, 5, 7, 8, 9
+SEMANTIC_LIDAR, LIDAR, RGB, SEMANTICS, INSTANCES, WORLD = 10, 11, 13, 14, 15, 17
 
 FAR_METRES = 1000.0
 """Depth of the sky, and the largest that CARLA's 24 bits hold."""
@@ -193,16 +194,16 @@ def _vehicle(vehicle: VehicleEntry) -> bytes:
     )
 
 
-def camera_payload(header: bytes, fov_degrees: float, bgra: np.ndarray) -> bytes:
+def camera_payload(header: bytes, fov_degrees: float, pixels: np.ndarray) -> bytes:
     """A camera's payload.
 
     Args:
         header: from `stream_header`.
         fov_degrees: horizontal field of view.
-        bgra: (H, W, 4) uint8.
+        pixels: (H, W, 4) uint8 BGRA, or (H, W, 2) float32 optical flow.
     """
-    height, width = bgra.shape[:2]
-    return header + _CAMERA.pack(width, height, fov_degrees) + bgra.tobytes()
+    height, width = pixels.shape[:2]
+    return header + _CAMERA.pack(width, height, fov_degrees) + pixels.tobytes()
 
 
 def rgb_to_bgra(rgb: np.ndarray) -> np.ndarray:
@@ -226,6 +227,25 @@ def semantics_to_bgra(labels: np.ndarray) -> np.ndarray:
 def instances_to_bgra(labels: np.ndarray, instances: np.ndarray) -> np.ndarray:
     """(H, W) uint8 label in red and uint16 instance in green + 256 blue."""
     return _bgra(blue=instances >> 8, green=instances, red=labels)
+
+
+def normals_to_bgra(normals: np.ndarray) -> np.ndarray:
+    """(H, W, 3) unit normals in CARLA's world axes as colours, red x, green y, blue z: (n + 1) / 2; black for none."""
+    codes = np.round((normals.astype(np.float64) + 1.0) / 2.0 * 255.0).astype(np.uint8)
+    red, green, blue = np.moveaxis(np.where(normals.any(-1, keepdims=True), codes, 0), -1, 0)
+    return _bgra(blue, green, red)
+
+
+def flow_to_pixels(flow_px: np.ndarray) -> np.ndarray:
+    """(H, W, 2) pixels, right and down, as CARLA's optical flow: shares of half the picture, x right and y up.
+
+    CARLA sends the velocity in normalised device coordinates, the present place less the place at the tick before,
+    within [-2, 2] (carla-simulator/carla, OpticalFlowCamera.cpp; issue 4795 measures the same). What was not in
+    front of the camera has no flow.
+    """
+    height, width = flow_px.shape[:2]
+    scaled = flow_px * np.float32([2.0 / width, -2.0 / height])
+    return np.clip(np.nan_to_num(scaled), -2.0, 2.0).astype(np.float32)
 
 
 def _bgra(blue: np.ndarray, green: np.ndarray, red: np.ndarray) -> np.ndarray:

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from phipd_sim2real.errors import UsageError
 from phipd_sim2real.simulator.actors import Actor, Sensor, Vehicle, overlap
-from phipd_sim2real.simulator.blueprints import Attribute, AttributeType, Blueprint, spectator_blueprint
+from phipd_sim2real.simulator.blueprints import Blueprint, spectator_blueprint
 from phipd_sim2real.simulator.maps import RoadMap
 from phipd_sim2real.simulator.roads import Roads
+from phipd_sim2real.simulator.sensor_blueprints import COMPUTED_BY_CLIENTS, require_sound
 from phipd_sim2real.simulator.wire import Transform, optional, snapshot
 
 WORLD_STREAM = 1
@@ -133,6 +135,8 @@ class World:
             vehicle.advance(self.delta_s, self.episode.roads)
         for sensor in self.sensors:
             sensor.follow(self.episode.actors.get(sensor.parent_id))
+        for actor in self.episode.actors.values():
+            actor.remember()
 
     def snapshot(self) -> bytes:
         """The world stream's payload of the present frame."""
@@ -176,11 +180,7 @@ class World:
         blueprint = self.blueprints.get(description[1])
         if blueprint is None:
             raise RequestError(f"there is no blueprint {description[1]!r} in this simulator")
-        attributes = {name: item.value for name, item in blueprint.attributes.items()}
-        for name, _, value in description[2]:
-            if name not in attributes:
-                raise RequestError(f"{blueprint.type_id} has no attribute {name!r}")
-            attributes[name] = _checked(blueprint.attributes[name], value)
+        attributes = _filled_in(blueprint, description[2])
         if parent_id:
             self.actor(parent_id)
         actor = self._make(blueprint, attributes, transform, parent_id)
@@ -190,8 +190,7 @@ class World:
     def _make(self, blueprint: Blueprint, attributes: dict[str, str], transform: Transform, parent_id: int) -> Actor:
         episode = self.episode
         if blueprint.body is None:
-            streamed = blueprint.type_id.startswith("sensor.camera.")
-            stream_id = next(self._stream_ids) if streamed else 0
+            stream_id = 0 if blueprint.type_id == COMPUTED_BY_CLIENTS else next(self._stream_ids)
             sensor = Sensor(next(episode.ids), blueprint, attributes, transform, parent_id, transform, stream_id)
             sensor.follow(episode.actors.get(parent_id))
             return sensor
@@ -225,17 +224,25 @@ class World:
             actor.transform = transform
 
 
-def _checked(attribute: Attribute, value: str) -> str:
-    """A value that its type and list of choices allow."""
-    if attribute.restricted and attribute.type is AttributeType.STRING and value not in attribute.recommended:
-        choices = ", ".join(attribute.recommended)
-        raise RequestError(f"{attribute.name}={value!r} is not one of {choices}")
-    if attribute.type is AttributeType.COLOUR:
-        parts = value.split(",")
-        if len(parts) != 3 or not all(part.isdigit() and int(part) < 256 for part in parts):
-            raise RequestError(f"{attribute.name}={value!r} is not three numbers 0…255 such as 120,124,128")
-    if attribute.name in ("image_size_x", "image_size_y") and not 1 <= int(value) <= 8192:
-        raise RequestError(f"{attribute.name}={value} is outside 1…8192 pixels")
-    if attribute.name == "fov" and not 1.0 <= float(value) <= 170.0:
-        raise RequestError(f"fov={value} is outside 1…170 degrees")
-    return value
+def require_attachment(kind: int) -> None:
+    """Rigid, SpringArm and SpringArmGhost are taken; all of them hold rigidly, for there is no lag to damp.
+
+    Raises:
+        RequestError: another number.
+    """
+    if kind not in (0, 1, 2):
+        raise RequestError(f"attachment {kind} is unknown; use AttachmentType.Rigid, SpringArm or SpringArmGhost")
+
+
+def _filled_in(blueprint: Blueprint, changes: Sequence[Sequence[Any]]) -> dict[str, str]:
+    """A blueprint's values with the client's [name, type, value] changes."""
+    attributes = {name: item.value for name, item in blueprint.attributes.items()}
+    try:
+        for name, _, value in changes:
+            if name not in attributes:
+                raise RequestError(f"{blueprint.type_id} has no attribute {name!r}")
+            attributes[name] = blueprint.attributes[name].checked(value)
+        require_sound(blueprint.type_id, attributes)
+    except UsageError as error:
+        raise RequestError(str(error)) from error
+    return attributes

@@ -9,9 +9,9 @@ pytest.importorskip("carla", reason="needs the carla wheel")
 
 from phipd_sim2real.simulator.actors import Sensor
 from phipd_sim2real.simulator.blueprints import library
-from phipd_sim2real.simulator.cameras import expose
 from phipd_sim2real.simulator.dynamics import MAX_STEER_RAD, Motion, coast, drive
 from phipd_sim2real.simulator.maps import read_map
+from phipd_sim2real.simulator.sensing import due, expose
 from phipd_sim2real.simulator.wire import Transform, VehicleControl
 from phipd_sim2real.simulator.world import EpisodeSettings, RequestError, World
 
@@ -153,19 +153,20 @@ def test_cameras_of_one_place_share_a_cast(world):
     world.spawn(camera("rgb"), Transform((1, 0, 1.6)), car.actor_id)
     world.spawn(camera("rgb", look="target"), Transform((1, 0, 1.5)), car.actor_id)
     world.tick()
-    exposure = expose(world, lambda stream: True, 0)
+    exposure = expose(world, due(world, lambda stream: True), 0)
     assert [(len(shot.kinds), shot.look) for shot in exposure.shots] == [(4, "source"), (1, "target"), (1, "source")]
-    assert expose(world, lambda stream: False, 0) is None
+    assert due(world, lambda stream: False) == []
+    assert expose(world, [], 0) is None
 
 
 def test_sensor_tick_counts_whole_ticks(world):
     car = world.spawn(CAR, world.episode.roads.spawn_points[0])
     world.spawn(camera("rgb", sensor_tick="0.3"), Transform(), car.actor_id)
-    due = []
+    measured = []
     for _ in range(300):
         world.tick()
-        due.append(expose(world, lambda stream: True, 0) is not None)
-    assert due == [False, False, True] * 100
+        measured.append(bool(due(world, lambda stream: True)))
+    assert measured == [False, False, True] * 100
 
 
 def test_every_blueprint_says_that_it_is_a_stand_in(blueprints):
