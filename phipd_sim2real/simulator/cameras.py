@@ -74,7 +74,7 @@ def expose(world: World, listened: Callable[[int], bool], seed: int) -> Exposure
         return None
     episode = world.episode
     vehicles = tuple(
-        (car.actor_id, car.blueprint.type_id, car.colour(), car.transform, car.body.half_size) for car in world.vehicles
+        (body.actor_id, body.blueprint.type_id, body.colour(), body.foot, body.body.half_size) for body in world.solids
     )
     shots = _shots(due, f"{seed}/{episode.ticks}")
     return Exposure(episode.map, world.frame, episode.elapsed_s, episode.weather, shots, vehicles)

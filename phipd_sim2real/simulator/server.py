@@ -14,15 +14,16 @@ from typing import Any
 import msgpack
 
 from phipd_sim2real.errors import UsageError
-from phipd_sim2real.simulator import wire
+from phipd_sim2real.simulator import actor_requests, requests, scene_requests, wire  # noqa: F401 - they enter their methods
 from phipd_sim2real.simulator.blueprints import library
 from phipd_sim2real.simulator.cameras import Exposure, Studio, expose
+from phipd_sim2real.simulator.episode import EpisodeSettings
 from phipd_sim2real.simulator.looks import LOOKS
 from phipd_sim2real.simulator.maps import RoadMap
+from phipd_sim2real.simulator.methods import METHODS, Answer, Method
 from phipd_sim2real.simulator.pacing import Pacer
-from phipd_sim2real.simulator.requests import METHODS, Answer, Method
 from phipd_sim2real.simulator.streams import Streams
-from phipd_sim2real.simulator.world import WORLD_STREAM, EpisodeSettings, RequestError, World
+from phipd_sim2real.simulator.world import WORLD_STREAM, RequestError, World
 
 LARGEST_REQUEST_BYTES = 256 << 20
 _REFUSED = (RequestError, UsageError)
@@ -62,7 +63,7 @@ class Server:
     """
 
     def __init__(self, road_map: RoadMap, seed: int) -> None:
-        self.world = World(road_map, library(tuple(LOOKS)))
+        self.world = World(road_map, library(tuple(LOOKS)), seed)
         self.streams = Streams(lambda stream: self.world.snapshot() if stream == WORLD_STREAM else None)
         self.pacer = Pacer()
         self.traffic_managers: dict[int, TrafficManagerAddress] = {}

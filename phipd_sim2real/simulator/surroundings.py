@@ -1,0 +1,168 @@
+"""What stands beside the roads, for those who run into it, cast rays at it or list it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from phipd_sim2real.geometry import vector_from_carla
+from phipd_sim2real.simulator.footprints import Footprint
+from phipd_sim2real.simulator.lanes import Lanes
+from phipd_sim2real.simulator.maps import RoadMap
+from phipd_sim2real.simulator.scene import Geometry, Scene
+from phipd_sim2real.simulator.triangles import Label, Triangles
+
+DISTRICT = "modern"
+"""The district of the first look; others dress the same map differently."""
+
+OFF_ROAD_M = 2.5
+"""Nearer to the middle of a lane than this, nothing stands."""
+
+_HARD = {
+    Label.BUILDINGS: "static.building",
+    Label.FENCES: "static.fence",
+    Label.POLES: "static.pole",
+    Label.TRAFFIC_SIGNS: "static.sign",
+}
+_BUMPER_M = (0.3, 1.2)
+_PIECE_M = 2.0
+
+
+class LevelObject(NamedTuple):
+    """One thing of the map.
+
+    Attributes:
+        label: CityObjectLabel.
+        centre, half_size: of its upright box in the world, metres, CARLA's axes.
+    """
+
+    label: int
+    centre: tuple[float, float, float]
+    half_size: tuple[float, float, float]
+
+
+class Surroundings:
+    """The scene of a map in one district.
+
+    Attributes:
+        geometry: its triangles, right-handed, ready for rays.
+    """
+
+    def __init__(self, road_map: RoadMap, seed: int, lanes: Lanes) -> None:
+        self.geometry: Geometry = Scene.from_opendrive(road_map.name, road_map.xodr, seed).geometry(DISTRICT)
+        self._lanes = lanes
+
+    def hit(self, footprint: Footprint, height: float) -> str | None:
+        """CARLA's kind of what a rectangle on the ground overlaps; None where it is free.
+
+        Args:
+            footprint: the rectangle.
+            height: of the ground there, metres.
+        """
+        starts, ends, labels, tree = self._walls
+        near = tree.query_ball_point((footprint.x, footprint.y), footprint.radius + _PIECE_M)
+        near = [index for index in near if _crosses(footprint, starts[index], ends[index])]
+        return _HARD[Label(labels[min(near)])] if near else None
+
+    @cached_property
+    def _walls(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, cKDTree]:
+        """Outlines at bumper height in pieces: starts, ends (N, 2), labels (N,), and a tree of their middles."""
+        soup = self.geometry.soup
+        hard = np.isin(soup.label, list(_HARD))
+        triangles, labels = vector_from_carla(soup.vertices[hard]), soup.label[hard]
+        ground = np.array([0.0] * len(triangles)) if self._lanes.flat else self._ground(triangles)
+        low, high = triangles[..., 2].min(1) - ground, triangles[..., 2].max(1) - ground
+        reached = (low < _BUMPER_M[1]) & (high > _BUMPER_M[0])
+        corners, labels = triangles[reached][..., :2], np.repeat(labels[reached], 3)
+        starts, ends = corners.reshape(-1, 2), np.roll(corners, -1, axis=1).reshape(-1, 2)
+        starts, ends, labels = _cut(starts, ends, labels)
+        return starts, ends, labels, cKDTree((starts + ends) / 2.0)
+
+    def _ground(self, triangles: np.ndarray) -> np.ndarray:
+        middles = triangles.mean(1)
+        return np.array([ground.height for ground in self._lanes.under(middles, np.zeros(len(middles)))])
+
+    def cast(self, start: np.ndarray, end: np.ndarray) -> list[tuple[int, np.ndarray]]:
+        """Everything between two points, nearest first.
+
+        Args:
+            start, end: (3,) metres, CARLA's axes.
+
+        Returns:
+            (CityObjectLabel, (3,) point) of each surface on the way.
+        """
+        origin, target = vector_from_carla(start), vector_from_carla(end)
+        length = float(np.linalg.norm(target - origin))
+        if length < 1e-6:
+            return []
+        direction, found, gone = (target - origin) / length, [], 0.0
+        while len(found) < 64:
+            ray = (origin + gone * direction).astype(np.float32)[None], direction.astype(np.float32)[None]
+            hit = self.geometry.cast(*ray)
+            index, distance = int(hit["primID"][0]), float(hit["tfar"][0])
+            gone += distance
+            if index < 0 or gone > length:
+                break
+            found.append((int(self.geometry.soup.label[index]), vector_from_carla(origin + gone * direction)))
+            gone += 0.01
+        return found
+
+    @cached_property
+    def objects(self) -> tuple[LevelObject, ...]:
+        """Separate things by label and place: buildings, fences, poles, signs and plants."""
+        things: list[LevelObject] = []
+        soup = self.geometry.soup
+        for label in (*_HARD, Label.VEGETATION):
+            things += _separate(soup, label)
+        return tuple(things)
+
+
+def _separate(soup: Triangles, label: Label) -> list[LevelObject]:
+    """Boxes of the connected parts of one label; parts whose boxes overlap are one thing."""
+    triangles = vector_from_carla(soup.vertices[soup.label == label])
+    if not len(triangles):
+        return []
+    count, part = _joined(triangles)
+    low, high = np.full((count, 3), np.inf), np.full((count, 3), -np.inf)
+    np.minimum.at(low, part, triangles.min(1))
+    np.maximum.at(high, part, triangles.max(1))
+    order = np.lexsort((low[:, 1], low[:, 0]))
+    centres, sizes = ((low + high) / 2.0)[order].tolist(), ((high - low) / 2.0)[order].tolist()
+    return [LevelObject(int(label), tuple(c), tuple(s)) for c, s in zip(centres, sizes, strict=True)]
+
+
+def _joined(triangles: np.ndarray) -> tuple[int, np.ndarray]:
+    """Number of connected parts, and the part of each triangle: those share a corner to a centimetre."""
+    corners = np.round(triangles.reshape(-1, 3), 2)
+    _, index = np.unique(corners, axis=0, return_inverse=True)
+    a, b, c = index.reshape(-1, 3).T
+    size = int(index.max()) + 1
+    edges = coo_matrix((np.ones(2 * len(a)), (np.concatenate([a, b]), np.concatenate([b, c]))), shape=(size, size))
+    count, component = connected_components(edges, directed=False)
+    return count, component[a]
+
+
+def _cut(starts: np.ndarray, ends: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cuts segments into pieces of at most `_PIECE_M`."""
+    pieces = np.maximum(1, np.ceil(np.linalg.norm(ends - starts, axis=1) / _PIECE_M).astype(int))
+    owner = np.repeat(np.arange(len(starts)), pieces)
+    place = np.arange(len(owner)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    step = (ends - starts)[owner] / pieces[owner, None]
+    begin = starts[owner] + place[:, None] * step
+    return begin, begin + step, labels[owner]
+
+
+def _crosses(footprint: Footprint, start: np.ndarray, end: np.ndarray) -> bool:
+    """Whether a segment meets a rectangle (separating axes: the rectangle's two and the segment's normal)."""
+    middle, half = (start + end) / 2.0 - (footprint.x, footprint.y), (end - start) / 2.0
+    for axis, extent in zip(footprint.axes(), (footprint.half_length, footprint.half_width), strict=True):
+        if abs(middle @ axis) > extent + abs(half @ axis):
+            return False
+    normal = np.array([-half[1], half[0]])
+    size = float(np.linalg.norm(normal))
+    return size < 1e-9 or abs(middle @ normal) / size <= footprint.reach((normal[0] / size, normal[1] / size))
