@@ -84,14 +84,27 @@ def drive(motion: Motion, control: VehicleControl, mechanics: Mechanics, delta_s
     """
     count, dt = _substeps(delta_s)
     x, y, yaw, speed, steer, yaw_rate = motion
-    target = mechanics.max_steer * min(1.0, max(-1.0, control.steer))
+    wheelbase, max_steer, grip, drag = mechanics
+    push = min(1.0, max(0.0, control.throttle)) * (-1.0 if control.reverse else 1.0)
+    brake = min(1.0, max(0.0, control.brake)) * BRAKE_M_S2 + (BRAKE_M_S2 if control.hand_brake else 0.0)
+    resistance = min(grip, brake) + ROLLING_M_S2
+    target = max_steer * min(1.0, max(-1.0, control.steer))
+    fastest = STEER_RATE_RAD_S * dt
+    pose = _Pose(x, y, yaw, wheelbase / 2.0)
     for _ in range(count):
-        turn = min(STEER_RATE_RAD_S * dt, max(-STEER_RATE_RAD_S * dt, target - steer))
-        before, steer = speed, steer + turn
-        speed = _next_speed(before, control, mechanics, dt)
-        yaw_rate = _held_yaw_rate(speed, steer, (speed - before) / dt, mechanics)
-        x, y, yaw = _arc(x, y, yaw, speed, yaw_rate, mechanics.wheelbase, dt)
-    return Motion(x, y, yaw, speed, steer, yaw_rate)
+        before = speed
+        if steer != target:
+            steer += min(fastest, max(-fastest, target - steer))
+        if push:
+            speed += push * min(DRIVE_M_S2, DRIVE_W_KG / max(abs(speed), 1.0)) * dt
+        # Brakes and resistance stop a car but never push it back.
+        loss = (resistance + drag * speed * speed) * dt
+        speed = math.copysign(max(0.0, abs(speed) - loss), speed)
+        yaw_rate = speed * math.tan(steer) / wheelbase
+        if (speed * yaw_rate) ** 2 + ((speed - before) / dt) ** 2 > grip * grip:
+            yaw_rate = _held(yaw_rate, speed, (speed - before) / dt, grip)
+        pose.roll(speed * dt, yaw_rate * dt)
+    return Motion(pose.x, pose.y, pose.yaw, speed, steer, yaw_rate)
 
 
 def follow(motion: Motion, target: Target, mechanics: Mechanics, delta_s: float) -> Motion:
@@ -100,6 +113,7 @@ def follow(motion: Motion, target: Target, mechanics: Mechanics, delta_s: float)
     x, y, yaw, speed, steer, yaw_rate = motion
     turn_rate = min(target.steer_rate or STEER_RATE_RAD_S, STEER_RATE_RAD_S)
     wheel = min(mechanics.max_steer, max(-mechanics.max_steer, target.steer))
+    pose = _Pose(x, y, yaw, mechanics.wheelbase / 2.0)
     for _ in range(count):
         steer += min(turn_rate * dt, max(-turn_rate * dt, wheel - steer))
         push = min(DRIVE_M_S2, DRIVE_W_KG / max(abs(speed), 1.0))
@@ -107,17 +121,20 @@ def follow(motion: Motion, target: Target, mechanics: Mechanics, delta_s: float)
         most = min(abs(target.acceleration) or math.inf, BRAKE_M_S2 if slowing else push)
         change = min(most * dt, max(-most * dt, target.speed - speed))
         speed += change
-        yaw_rate = _held_yaw_rate(speed, steer, change / dt, mechanics)
-        x, y, yaw = _arc(x, y, yaw, speed, yaw_rate, mechanics.wheelbase, dt)
-    return Motion(x, y, yaw, speed, steer, yaw_rate)
+        yaw_rate = speed * math.tan(steer) / mechanics.wheelbase
+        if (speed * yaw_rate) ** 2 + (change / dt) ** 2 > mechanics.grip**2:
+            yaw_rate = _held(yaw_rate, speed, change / dt, mechanics.grip)
+        pose.roll(speed * dt, yaw_rate * dt)
+    return Motion(pose.x, pose.y, pose.yaw, speed, steer, yaw_rate)
 
 
 def coast(motion: Motion, speed: float, yaw_rate: float, wheelbase: float, delta_s: float) -> Motion:
     """Advances a vehicle at a prescribed speed (m/s) and yaw rate (rad/s), whatever its pedals say."""
     steer = math.atan2(yaw_rate * wheelbase, abs(speed)) if speed else 0.0
     turned = speed * math.tan(steer) / wheelbase
-    x, y, yaw = _arc(motion.x, motion.y, motion.yaw, speed, turned, wheelbase, delta_s)
-    return Motion(x, y, yaw, speed, steer, turned)
+    pose = _Pose(motion.x, motion.y, motion.yaw, wheelbase / 2.0)
+    pose.roll(speed * delta_s, turned * delta_s)
+    return Motion(pose.x, pose.y, pose.yaw, speed, steer, turned)
 
 
 def _substeps(delta_s: float) -> tuple[int, float]:
@@ -125,38 +142,37 @@ def _substeps(delta_s: float) -> tuple[int, float]:
     return count, delta_s / count
 
 
-def _next_speed(speed: float, control: VehicleControl, mechanics: Mechanics, dt: float) -> float:
-    """Pedals, rolling resistance and drag; brakes and resistance stop a car but never push it back."""
-    throttle, brake = min(1.0, max(0.0, control.throttle)), min(1.0, max(0.0, control.brake))
-    push = throttle * min(DRIVE_M_S2, DRIVE_W_KG / max(abs(speed), 1.0))
-    speed += (-push if control.reverse else push) * dt
-    hold = min(mechanics.grip, brake * BRAKE_M_S2 + (BRAKE_M_S2 if control.hand_brake else 0.0))
-    loss = (hold + ROLLING_M_S2 + mechanics.drag * speed * speed) * dt
-    return math.copysign(max(0.0, abs(speed) - loss), speed)
+def _held(yaw_rate: float, speed: float, acceleration: float, grip: float) -> float:
+    """The yaw rate that the tyres still hold: what they push lengthways they cannot hold sideways, and a car runs wide.
+
+    Some hold sideways is left however hard it brakes.
+    """
+    sideways = math.sqrt(max(grip * grip - acceleration * acceleration, (0.3 * grip) ** 2))
+    return math.copysign(min(abs(yaw_rate), sideways / max(abs(speed), 0.1)), yaw_rate)
 
 
-def _held_yaw_rate(speed: float, steer: float, acceleration: float, mechanics: Mechanics) -> float:
-    """The bicycle's yaw rate, or what the tyres still hold sideways: beyond it the car runs wide."""
-    yaw_rate = speed * math.tan(steer) / mechanics.wheelbase
-    sideways = abs(speed * yaw_rate)
-    if sideways * sideways + acceleration * acceleration <= mechanics.grip * mechanics.grip:
-        return yaw_rate
-    left = max(mechanics.grip * mechanics.grip - acceleration * acceleration, (0.3 * mechanics.grip) ** 2)
-    return math.copysign(min(abs(yaw_rate), math.sqrt(left) / max(abs(speed), 0.1)), yaw_rate)
+class _Pose:
+    """A place that rolls on arcs of the rear axle; x, y are `half` a wheelbase ahead of it."""
 
+    __slots__ = ("_cos", "_half", "_sin", "x", "y", "yaw")
 
-def _arc(
-    x: float, y: float, yaw: float, speed: float, yaw_rate: float, wheelbase: float, dt: float
-) -> tuple[float, float, float]:
-    """Moves the rear axle along an arc; x, y are midway between the axles."""
-    half = wheelbase / 2.0
-    turn = yaw_rate * dt
-    middle = yaw + turn / 2.0
-    bend = turn / 2.0
-    chord = speed * dt * (math.sin(bend) / bend if bend else 1.0)
-    after = yaw + turn
-    return (
-        x + chord * math.cos(middle) + half * (math.cos(after) - math.cos(yaw)),
-        y + chord * math.sin(middle) + half * (math.sin(after) - math.sin(yaw)),
-        math.remainder(after, 2.0 * math.pi),
-    )
+    def __init__(self, x: float, y: float, yaw: float, half: float) -> None:
+        self.x, self.y, self.yaw, self._half = x, y, yaw, half
+        self._cos, self._sin = math.cos(yaw), math.sin(yaw)
+
+    def roll(self, way: float, turn: float) -> None:
+        """Rolls along an arc of the given length (m) that turns by `turn` (radians)."""
+        if turn == 0.0:
+            self.x += way * self._cos
+            self.y += way * self._sin
+            return
+        bend = turn / 2.0
+        middle, after = self.yaw + bend, self.yaw + turn
+        chord = way * (math.sin(bend) / bend)
+        cos, sin = math.cos(after), math.sin(after)
+        self.x = self.x + chord * math.cos(middle) + self._half * (cos - self._cos)
+        self.y = self.y + chord * math.sin(middle) + self._half * (sin - self._sin)
+        self.yaw = math.remainder(after, 2.0 * math.pi)
+        if self.yaw != after:
+            cos, sin = math.cos(self.yaw), math.sin(self.yaw)
+        self._cos, self._sin = cos, sin

@@ -65,9 +65,9 @@ class Surroundings:
             height: of the ground there, metres.
         """
         starts, ends, labels, tree = self._walls
-        near = tree.query_ball_point((footprint.x, footprint.y), footprint.radius + _PIECE_M)
-        near = [index for index in near if _crosses(footprint, starts[index], ends[index])]
-        return _HARD[Label(labels[min(near)])] if near else None
+        near = np.array(tree.query_ball_point((footprint.x, footprint.y), footprint.radius + _PIECE_M), int)
+        near = near[_crosses(footprint, starts[near], ends[near])]
+        return _HARD[Label(labels[near.min()])] if len(near) else None
 
     @cached_property
     def _walls(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, cKDTree]:
@@ -157,12 +157,12 @@ def _cut(starts: np.ndarray, ends: np.ndarray, labels: np.ndarray) -> tuple[np.n
     return begin, begin + step, labels[owner]
 
 
-def _crosses(footprint: Footprint, start: np.ndarray, end: np.ndarray) -> bool:
-    """Whether a segment meets a rectangle (separating axes: the rectangle's two and the segment's normal)."""
-    middle, half = (start + end) / 2.0 - (footprint.x, footprint.y), (end - start) / 2.0
-    for axis, extent in zip(footprint.axes(), (footprint.half_length, footprint.half_width), strict=True):
-        if abs(middle @ axis) > extent + abs(half @ axis):
-            return False
-    normal = np.array([-half[1], half[0]])
-    size = float(np.linalg.norm(normal))
-    return size < 1e-9 or abs(middle @ normal) / size <= footprint.reach((normal[0] / size, normal[1] / size))
+def _crosses(footprint: Footprint, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """(N,) whether segments meet a rectangle (separating axes: the rectangle's two and the segment's normal)."""
+    middles, halves = (starts + ends) / 2.0 - (footprint.x, footprint.y), (ends - starts) / 2.0
+    axes = np.array(footprint.axes())
+    extents = np.array([footprint.half_length, footprint.half_width])
+    apart = np.abs(middles @ axes.T) > extents + np.abs(halves @ axes.T)
+    normals = np.column_stack([-halves[:, 1], halves[:, 0]])
+    reach = np.abs(normals @ axes.T) @ extents
+    return ~apart.any(1) & (np.abs((middles * normals).sum(1)) <= reach)
