@@ -7,7 +7,7 @@ from typing import Any
 
 from phipd_sim2real.simulator import orders
 from phipd_sim2real.simulator.wire import Transform
-from phipd_sim2real.simulator.world import RequestError, World
+from phipd_sim2real.simulator.world import ATTACHMENTS, RequestError, World
 
 _NAMES = [
     "SpawnActor",
@@ -72,8 +72,8 @@ def _spawn(
     socket_name: str,
     do_after: Sequence[Any],
 ) -> int:
-    if attachment != 0:
-        raise RequestError("this simulator attaches rigidly; use AttachmentType.Rigid")
+    if attachment not in ATTACHMENTS:
+        raise RequestError(f"there is no attachment {attachment}; it is one of {ATTACHMENTS}")
     parent_id = int(parent[1]) if parent[0] else 0
     actor_id = world.spawn(description, Transform.read(place), parent_id).actor_id
     for (kind, fields), *_ in do_after:

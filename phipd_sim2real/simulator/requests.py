@@ -10,7 +10,7 @@ from phipd_sim2real.simulator.episode import EpisodeSettings
 from phipd_sim2real.simulator.maps import FOLDER, MAPS, RoadMap, read_map
 from phipd_sim2real.simulator.methods import Answer, constant, method
 from phipd_sim2real.simulator.wire import Transform
-from phipd_sim2real.simulator.world import WORLD_STREAM, RequestError
+from phipd_sim2real.simulator.world import ATTACHMENTS, WORLD_STREAM, RequestError
 
 if TYPE_CHECKING:
     from phipd_sim2real.simulator.server import Connection, Server
@@ -93,8 +93,8 @@ def spawn_actor_with_parent(
     attachment: int,
     socket_name: str = "",
 ) -> list[Any]:
-    if attachment != 0:
-        raise RequestError("this simulator attaches rigidly; use AttachmentType.Rigid")
+    if attachment not in ATTACHMENTS:
+        raise RequestError(f"there is no attachment {attachment}; it is one of {ATTACHMENTS}")
     return server.world.spawn(description, Transform.read(place), parent_id).wire(server.streams.port)
 
 

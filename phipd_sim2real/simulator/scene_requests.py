@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from phipd_sim2real.geometry import pose_from_carla, vector_from_carla
+from phipd_sim2real.simulator.actors import Solid
 from phipd_sim2real.simulator.methods import Answer, constant, method
 from phipd_sim2real.simulator.surroundings import LevelObject
 from phipd_sim2real.simulator.traffic_lights import LABEL_TRAFFIC_LIGHT
 from phipd_sim2real.simulator.wire import read_vector
+from phipd_sim2real.simulator.world import RequestError
 
 if TYPE_CHECKING:
     from phipd_sim2real.simulator.server import Connection, Server
@@ -28,6 +31,7 @@ for _name in (
     "set_annotations_traverse_translucency",
 ):
     constant(_name, Answer.VOID)
+constant("get_imui_gravity", Answer.VALUE, 9.81)
 
 
 @method(Answer.VALUE)
@@ -62,8 +66,7 @@ def get_names_of_all_objects(server: Server, connection: Connection) -> list[str
 
 @method(Answer.VALUE)
 def cast_ray(server: Server, connection: Connection, start: list[float], end: list[float]) -> list[Any]:
-    found = server.world.episode.view.surroundings.cast(np.array(read_vector(start)), np.array(read_vector(end)))
-    return [[point.tolist(), label] for label, point in found]
+    return _on_the_way(server, np.array(read_vector(start)), np.array(read_vector(end)))
 
 
 @method(Answer.VALUE)
@@ -71,12 +74,34 @@ def project_point(
     server: Server, connection: Connection, location: list[float], direction: list[float], distance: float
 ) -> list[Any]:
     start, towards = np.array(read_vector(location)), np.array(read_vector(direction))
-    length = float(np.linalg.norm(towards))
-    reach = min(max(float(distance), 0.0), 1e4)
+    length, reach = float(np.linalg.norm(towards)), min(max(float(distance), 0.0), 1e4)
     if length == 0.0 or not math.isfinite(reach):
-        return [False, [[0.0, 0.0, 0.0], 0]]
-    found = server.world.episode.view.surroundings.cast(start, start + towards / length * reach)
-    return [bool(found), [found[0][1].tolist(), found[0][0]] if found else [[0.0, 0.0, 0.0], 0]]
+        raise RequestError(f"a point is projected along a direction and 0…1e4 m, not along {direction} and {distance}")
+    found = _on_the_way(server, start, start + towards / length * reach)
+    return [True, found[0]] if found else [False, [[0.0, 0.0, 0.0], 0]]
+
+
+def _on_the_way(server: Server, start: np.ndarray, end: np.ndarray) -> list[Any]:
+    """`LabelledPoint`s of surfaces and bodies between two points, nearest first."""
+    found = [(point, label) for label, point in server.world.episode.view.surroundings.cast(start, end)]
+    for solid in server.world.solids:
+        share = _entry(solid, start, end)
+        if share is not None:
+            found.append((start + share * (end - start), solid.semantic_tags()[0]))
+    found.sort(key=lambda hit: float(np.linalg.norm(hit[0] - start)))
+    return [[point.tolist(), label] for point, label in found]
+
+
+def _entry(solid: Solid, start: np.ndarray, end: np.ndarray) -> float | None:
+    """The share of the way at which a segment enters a body's box; None where it misses."""
+    inverse = np.linalg.inv(pose_from_carla(*solid.foot))
+    ends = np.stack([vector_from_carla(start), vector_from_carla(end)]) @ inverse[:3, :3].T + inverse[:3, 3]
+    half_size = np.array(solid.body.half_size)
+    first = ends[0] - (0.0, 0.0, half_size[2])
+    way = np.where(np.abs(ends[1] - ends[0]) < 1e-9, 1e-9, ends[1] - ends[0])
+    sides = np.sort(np.stack([(-half_size - first) / way, (half_size - first) / way]), axis=0)
+    enters, leaves = float(sides[0].max()), float(sides[1].min())
+    return enters if 0.0 <= enters <= min(leaves, 1.0) else None
 
 
 def _box(thing: LevelObject) -> list[Any]:

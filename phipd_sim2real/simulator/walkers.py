@@ -44,10 +44,12 @@ class Walker(Solid):
     Attributes:
         control: as last told.
         carried: whether something else, such as the client's crowd, gives its place tick by tick.
+        standing: whether its feet are on the ground.
     """
 
     control: WalkerControl = field(default_factory=WalkerControl)
     carried: bool = False
+    standing: bool = False
 
     @property
     def foot(self) -> Transform:
@@ -56,7 +58,7 @@ class Walker(Solid):
 
     def place(self, transform: Transform) -> None:
         self.transform = transform
-        self.carried = False
+        self.carried = self.standing = False
 
     def carry(self, transform: Transform, speed: float) -> None:
         """Takes place and speed (m/s) from outside for this tick."""
@@ -68,7 +70,7 @@ class Walker(Solid):
     @property
     def moves(self) -> bool:
         """Whether its next tick needs the ground."""
-        return self.simulated and (self.control.speed > 0.0 or self.control.jump or any(self.velocity))
+        return self.simulated and (self.control.speed > 0.0 or not self.standing or any(self.velocity))
 
     def move(self, delta_s: float) -> None:
         """Moves it through one tick on the plane, and up where it jumps."""
@@ -77,8 +79,8 @@ class Walker(Solid):
         (dx, dy, _), speed, jump = self.control
         (x, y, z), (pitch, yaw, roll) = self.transform
         rise = self.velocity[2]
-        if jump and rise == 0.0:
-            rise = JUMP_M_S
+        if jump and self.standing:
+            rise, self.standing = JUMP_M_S, False
         if speed > 0.0:
             yaw = math.degrees(math.atan2(dy, dx))
         self.velocity = (dx * speed, dy * speed, rise)
@@ -88,10 +90,11 @@ class Walker(Solid):
     def settle(self, ground_m: float, delta_s: float) -> None:
         """Falls, and stands on ground of the given height."""
         (x, y, z), rotation = self.transform
-        standing = ground_m + self.body.half_size[2]
+        lowest = ground_m + self.body.half_size[2]
         rise = self.velocity[2] - GRAVITY_M_S2 * delta_s
-        if self.velocity[2] <= 0.0 or z <= standing:
-            z, rise = standing, 0.0
+        self.standing = self.standing or (z <= lowest and rise <= 0.0)
+        if self.standing:
+            z, rise = lowest, 0.0
         self.transform = Transform((x, y, z), rotation)
         self.velocity = (self.velocity[0], self.velocity[1], rise)
 

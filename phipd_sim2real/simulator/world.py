@@ -27,6 +27,8 @@ A = TypeVar("A", bound=Actor)
 
 WORLD_STREAM = 1
 FREE_RUNNING_DELTA_S = 0.05
+ATTACHMENTS = (0, 1, 2)
+"""CARLA's Rigid, SpringArm and SpringArmGhost; the arms' springs do not give here."""
 
 
 class RequestError(Exception):
