@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import carla
 
 DELTA_S = 0.05
-STRAIGHT_DEGREES, STRAIGHT_M = 0.5, 20.0
+STRAIGHT_DEGREES, STRAIGHT_M = 0.5, 30.0
 """A lane that turns less than this over 10 m ahead and the metres behind is straight."""
 SETTLING_TICKS = 100
 STOOD_TICKS = 1200
@@ -202,7 +202,7 @@ class Run:
 
     def _measure_lane(self, place: carla.Transform) -> None:
         lane = self._map.get_waypoint(place.location)
-        around = [*lane.next(10.0), *lane.previous(10.0), *lane.previous(STRAIGHT_M)]
+        around = [*lane.next(10.0), *(w for back in (10.0, 20.0, STRAIGHT_M) for w in lane.previous(back))]
         bend = max((abs(_turn(lane, w)) for w in around), default=180.0)
         aligned = abs(_degrees(place.rotation.yaw - lane.transform.rotation.yaw)) < 1.0
         if bend < STRAIGHT_DEGREES and aligned and not lane.is_junction:

@@ -20,11 +20,26 @@ NEARBY_M = 150.0
 ROOM_M = 9.0
 """Least distance between two cars at the start."""
 OTHERS_SLOWER_PERCENT = (-10.0, 40.0)
-CARS = (
-    "audi.a2 audi.etron audi.tt bmw.grandtourer citroen.c3 dodge.charger_2020 jeep.wrangler_rubicon lincoln.mkz_2020 "
-    "mercedes.coupe mercedes.sprinter mini.cooper_s mitsubishi.fusorosa nissan.micra nissan.patrol seat.leon "
-    "tesla.model3 toyota.prius volkswagen.t2_2021"
-).split()
+CARS = [
+    "audi.a2",
+    "audi.etron",
+    "audi.tt",
+    "bmw.grandtourer",
+    "citroen.c3",
+    "dodge.charger_2020",
+    "jeep.wrangler_rubicon",
+    "lincoln.mkz_2020",
+    "mercedes.coupe",
+    "mercedes.sprinter",
+    "mini.cooper_s",
+    "mitsubishi.fusorosa",
+    "nissan.micra",
+    "nissan.patrol",
+    "seat.leon",
+    "tesla.model3",
+    "toyota.prius",
+    "volkswagen.t2_2021",
+]
 """Who takes part, by name: draws do not change with a server's library."""
 
 

@@ -72,9 +72,10 @@ def _spawn(
     socket_name: str,
     do_after: Sequence[Any],
 ) -> int:
-    if attachment not in ATTACHMENTS:
-        raise RequestError(f"there is no attachment {attachment}; it is one of {ATTACHMENTS}")
     parent_id = int(parent[1]) if parent[0] else 0
+    # Without a parent the client leaves the attachment's byte as it finds it.
+    if parent_id and attachment not in ATTACHMENTS:
+        raise RequestError(f"there is no attachment {attachment}; it is one of {ATTACHMENTS}")
     actor_id = world.spawn(description, Transform.read(place), parent_id).actor_id
     for (kind, fields), *_ in do_after:
         own = [actor_id if fields[0] == _FUTURE_ACTOR else fields[0], *fields[1:]] if kind != _SPAWN else fields

@@ -48,11 +48,14 @@ def _road(road_id: int, x: float, length: float, junction: int, links: str, sign
         size = f'<width sOffset="0" a="{width}" b="0" c="0" d="0"/>'
         return f'<lane id="{index}" type="{kind}" level="false">{link}{size}{mark}</lane>'
 
+    centre = (
+        '<lane id="0" type="none" level="false"><roadMark sOffset="0" type="broken" color="white" width="0.15"/></lane>'
+    )
     left = lane(2, "sidewalk", 2.0) + lane(1, "driving", 3.5)
     right = lane(-1, "driving", 3.5) + lane(-2, "sidewalk", 2.0)
     return f"""<road name="" length="{length}" id="{road_id}" junction="{junction}"><link>{links}</link>
 <type s="0" type="town"><speed max="50" unit="km/h"/></type>
 <planView><geometry s="0" x="{x}" y="0" hdg="0" length="{length}"><line/></geometry></planView>
 <elevationProfile><elevation s="0" a="0" b="0" c="0" d="0"/></elevationProfile>
-<lanes><laneSection s="0"><left>{left}</left><center><lane id="0" type="none" level="false"/></center>
+<lanes><laneSection s="0"><left>{left}</left><center>{centre}</center>
 <right>{right}</right></laneSection></lanes><signals>{signals}</signals></road>"""
