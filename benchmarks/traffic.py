@@ -115,7 +115,7 @@ def drive(port: int, cars: int, ticks: int, seed: int) -> dict[str, Any]:
     import carla
 
     client = carla.Client("127.0.0.1", port)
-    client.set_timeout(30.0)
+    client.set_timeout(120.0)
     world = client.reload_world()
     settings = world.get_settings()
     settings.synchronous_mode, settings.fixed_delta_seconds = True, DELTA_S
@@ -133,7 +133,7 @@ def drive(port: int, cars: int, ticks: int, seed: int) -> dict[str, Any]:
     run = Run(world, fleet)
     begin = time.monotonic()
     for tick in range(ticks):
-        world.tick(30.0)
+        world.tick(120.0)
         run.observe(tick)
         if tick % 100 == 0:
             print(json.dumps(tick), flush=True)

@@ -88,6 +88,7 @@ class Solid(Actor):
     def __post_init__(self) -> None:
         assert self.blueprint.body is not None
         self.body = self.blueprint.body
+        self.radius = math.hypot(*self.body.half_size[:2])
 
     @property
     def mass(self) -> float:
@@ -100,9 +101,14 @@ class Solid(Actor):
         return self.transform
 
     @property
+    def xy(self) -> tuple[float, float]:
+        """Its place on the plane, metres."""
+        return self.transform.location[:2]
+
+    @property
     def footprint(self) -> Footprint:
         """Its rectangle on the ground."""
-        x, y, _ = self.transform.location
+        x, y = self.xy
         half_length, half_width, _ = self.body.half_size
         return Footprint(x, y, math.radians(self.transform.rotation[1]), half_length, half_width)
 

@@ -39,8 +39,7 @@ def collide(solids: Sequence[Solid]) -> list[Collision]:
     """
     if len(solids) < 2:
         return []
-    prints = [solid.footprint for solid in solids]
-    rows = np.array([(p.x, p.y, p.radius, *_span(solid)) for p, solid in zip(prints, solids, strict=True)])
+    rows = np.array([(*solid.xy, solid.radius, *_span(solid)) for solid in solids])
     x, y, radius, low, high = rows.T
     near = np.hypot(x[:, None] - x, y[:, None] - y) < radius[:, None] + radius
     near &= (low[:, None] < high) & (low < high[:, None])

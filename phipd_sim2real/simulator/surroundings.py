@@ -20,8 +20,8 @@ from phipd_sim2real.simulator.triangles import Label, Triangles
 DISTRICT = "modern"
 """The district of the first look; others dress the same map differently."""
 
-OFF_ROAD_M = 2.5
-"""Nearer to the middle of a lane than this, nothing stands."""
+OFF_ROAD_M = 3.4
+"""Bodies nearer to the middle of a lane than this reach nothing: posts stand beyond shoulder or sidewalk."""
 
 _HARD = {
     Label.BUILDINGS: "static.building",

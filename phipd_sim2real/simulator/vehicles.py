@@ -73,6 +73,10 @@ class Vehicle(Solid):
         return self.weight if self.simulated else math.inf
 
     @property
+    def xy(self) -> tuple[float, float]:
+        return self.motion[:2]
+
+    @property
     def footprint(self) -> Footprint:
         half_length, half_width, _ = self.body.half_size
         return Footprint(self.motion.x, self.motion.y, self.motion.yaw, half_length, half_width)

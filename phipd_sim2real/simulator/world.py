@@ -118,14 +118,14 @@ class World:
 
     def _move(self, solids: list[Solid], delta_s: float) -> None:
         free = [solid for solid in solids if solid.simulated and not solid.parent_id]
-        start = [(solid.footprint.x, solid.footprint.y) for solid in free]
+        start = [solid.xy for solid in free]
         for solid in free:
             solid.move(delta_s)
         self.episode.collisions = self._scrapes(free, start)
         self.episode.collisions += collide([solid for solid in solids if solid.collides and not solid.parent_id])
         vehicles = [solid for solid in solids if isinstance(solid, Vehicle)]
         if vehicles:
-            places = np.array([(car.motion.x, car.motion.y, car.transform.location[2]) for car in vehicles])
+            places = np.array([(*car.xy, car.transform.location[2]) for car in vehicles])
             yaws = np.array([car.motion.yaw for car in vehicles])
             for car, ground in zip(vehicles, self.episode.view.lanes.under(places, yaws), strict=True):
                 car.settle(ground)
@@ -137,13 +137,11 @@ class World:
     def _scrapes(self, free: list[Solid], start: list[tuple[float, float]]) -> list[Collision]:
         """Stops bodies at what stands beside the road; they stay where the tick began."""
         moved = [
-            (solid, place)
-            for solid, place in zip(free, start, strict=True)
-            if solid.collides and (solid.footprint.x, solid.footprint.y) != place
+            (solid, place) for solid, place in zip(free, start, strict=True) if solid.collides and solid.xy != place
         ]
         if not moved:
             return []
-        places = np.array([(s.footprint.x, s.footprint.y, s.transform.location[2]) for s, _ in moved])
+        places = np.array([(*solid.xy, solid.transform.location[2]) for solid, _ in moved])
         far = self.episode.view.lanes.distance(places) > OFF_ROAD_M
         events = []
         for (solid, place), off_road in zip(moved, far.tolist(), strict=True):
