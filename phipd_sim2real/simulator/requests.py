@@ -69,6 +69,7 @@ def get_actor_definitions(server: Server, connection: Connection) -> list[Any]:
 
 @method(Answer.VALUE)
 async def tick_cue(server: Server, connection: Connection) -> int:
+    server.ticker = connection
     return await server.tick()
 
 

@@ -60,6 +60,7 @@ class Server:
         traffic_managers: by port.
         start_map: the map that it was started with.
         uploaded: the map of `generate_opendrive_world`.
+        ticker: the connection that ticked last.
     """
 
     def __init__(self, road_map: RoadMap, seed: int) -> None:
@@ -69,6 +70,7 @@ class Server:
         self.traffic_managers: dict[int, TrafficManagerAddress] = {}
         self.start_map = road_map
         self.uploaded: RoadMap | None = None
+        self.ticker: Connection | None = None
         self._seed = seed
         self._studio = Studio(tuple(LOOKS), seed)
         self._ticking = asyncio.Lock()
@@ -184,6 +186,10 @@ class Server:
         lost = [port for port, address in self.traffic_managers.items() if address.connection is connection]
         for port in lost:
             del self.traffic_managers[port]
+        # Nor may a world stand still for all others because the client that ticked it is gone.
+        if self.ticker is connection:
+            self.ticker = None
+            self.world.settings = self.world.settings._replace(synchronous=False)
 
     def _receive(self, connection: Connection, message: Any) -> None:
         if not (isinstance(message, list) and len(message) == 4 and message[0] == 0 and message[3]):
