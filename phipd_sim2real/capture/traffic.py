@@ -20,6 +20,27 @@ NEARBY_M = 150.0
 ROOM_M = 9.0
 """Least distance between two cars at the start."""
 OTHERS_SLOWER_PERCENT = (-10.0, 40.0)
+CARS = [
+    "audi.a2",
+    "audi.etron",
+    "audi.tt",
+    "bmw.grandtourer",
+    "citroen.c3",
+    "dodge.charger_2020",
+    "jeep.wrangler_rubicon",
+    "lincoln.mkz_2020",
+    "mercedes.coupe",
+    "mercedes.sprinter",
+    "mini.cooper_s",
+    "mitsubishi.fusorosa",
+    "nissan.micra",
+    "nissan.patrol",
+    "seat.leon",
+    "tesla.model3",
+    "toyota.prius",
+    "volkswagen.t2_2021",
+]
+"""Who takes part, by name: draws do not change with a server's library."""
 
 
 def start_traffic(
@@ -74,9 +95,9 @@ def _places(points: list[carla.Transform], order: np.ndarray, ego_index: int) ->
 
 
 def _random_car(episode: Episode, rng: np.random.Generator) -> carla.ActorBlueprint:
-    """A four-wheeled vehicle in one of its colours."""
+    """One of `CARS` in one of its colours."""
     library = episode.world.get_blueprint_library().filter("vehicle.*")
-    cars = sorted((b for b in library if int(b.get_attribute("number_of_wheels")) == 4), key=lambda b: b.id)
+    cars = sorted((b for b in library if b.id.removeprefix("vehicle.") in CARS), key=lambda b: b.id)
     car = cars[rng.integers(len(cars))]
     if car.has_attribute("color"):
         colours = car.get_attribute("color").recommended_values

@@ -1,4 +1,4 @@
-"""Shapes of moving actors: cars, vans, buses, two-wheelers and walkers from their type and extent."""
+"""Shapes of moving actors: cars, vans, buses, two-wheelers, walkers and props from their type and extent."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ class ActorShape:
     lights: int = 0
 
 
-_VANS = ("sprinter", "t2", "ambulance", "carlacola", "firetruck", "cybertruck", "truck", "volkswagen")
+_VANS = ("sprinter", "t2", "ambulance", "carlacola", "firetruck", "cybertruck", "truck", "volkswagen", "hgv")
+_TRUCKS = ("truck", "carlacola", "hgv")
 _TWO_WHEELERS = ("crossbike", "omafiets", "century", "ninja", "low_rider", "zx125", "yzf", "vespa")
 # Side profiles in units of half length and full height: lower body, then (x, z) of the cabin's feet and roof.
 _SEDAN = (
@@ -95,13 +96,15 @@ _GLOW = _glows()
 def _kind(type_id: str) -> tuple[str, Label]:
     if type_id.startswith("walker"):
         return "walker", Label.PEDESTRIANS
+    if type_id.startswith("static.prop"):
+        return "prop", Label.DYNAMIC
     if any(name in type_id for name in _TWO_WHEELERS):
         motor = not any(name in type_id for name in ("crossbike", "omafiets", "century"))
         return "two-wheeler", Label.MOTORCYCLE if motor else Label.BICYCLE
     if "fusorosa" in type_id or "bus" in type_id:
         return "van", Label.BUS
     if any(name in type_id for name in _VANS):
-        return "van", Label.TRUCK if "truck" in type_id or "carlacola" in type_id else Label.CAR
+        return "van", Label.TRUCK if any(name in type_id for name in _TRUCKS) else Label.CAR
     hatch = (
         "a2",
         "mini",
@@ -204,4 +207,9 @@ def _walker() -> tuple[np.ndarray, np.ndarray]:
     return _join([(np.concatenate(legs), Material.TYRE), (torso, Material.CLOTH), (head, Material.SKIN)])
 
 
-_SHAPES = {"sedan": _sedan, "hatch": _hatch, "van": _van, "two-wheeler": _two_wheeler, "walker": _walker}
+@lru_cache(maxsize=1)
+def _prop() -> tuple[np.ndarray, np.ndarray]:
+    return _join([(prism(rectangle(2.0, 2.0), 0.0, 1.0, taper=0.85), Material.PAINTWORK)])
+
+
+_SHAPES = {"sedan": _sedan, "hatch": _hatch, "van": _van, "two-wheeler": _two_wheeler, "walker": _walker, "prop": _prop}

@@ -53,10 +53,16 @@ def utility_pole(base: np.ndarray, yaw: float) -> Triangles:
     return triangles(shape, Material.TRUNK, Label.POLES, variate=(0.5, 0.5, 0.5))
 
 
+HEAD_CENTRE, HEAD_HALF_SIZE = (0.12, 0.0, 2.9), (0.15, 0.17, 0.5)
+"""Of a traffic light's housing, metres in the frame of its foot, which looks along x."""
+
+
 def traffic_light(base: np.ndarray, yaw: float) -> Triangles:
     """A light with three dark lenses on a 3.4 m post; `yaw` is where it looks."""
     post = _upright(yaw, base, prism(regular_polygon(6, 0.07), -0.5, 3.4))
-    housing = prism(rectangle(0.3, 0.34) + np.array([0.12, 0.0]), 2.4, 3.4)
+    long, wide, high = HEAD_HALF_SIZE
+    middle = HEAD_CENTRE[2]
+    housing = prism(rectangle(2 * long, 2 * wide) + HEAD_CENTRE[:2], middle - high, middle + high)
     lenses = [_disc(0.28, z, 0.11, 8) for z in (2.57, 2.9, 3.23)]
     return concatenate(
         [

@@ -1,4 +1,4 @@
-"""What the world asks of a map: where to spawn, how high the ground is, how fast one may drive."""
+"""What the world asks of a map: where to spawn, what the ground is like, how fast one may drive, what stands there."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from phipd_sim2real.errors import UsageError
-from phipd_sim2real.simulator.road_mesh import RoadMesh, road_mesh
+from phipd_sim2real.geometry import vector_from_carla
+from phipd_sim2real.simulator.lanes import Lanes
+from phipd_sim2real.simulator.road_mesh import road_mesh
 from phipd_sim2real.simulator.road_surface import KERB_STEP, STEP
-from phipd_sim2real.simulator.signals import RoadSignal
+from phipd_sim2real.simulator.signals import RoadSignal, read_signals
+from phipd_sim2real.simulator.vehicles import Ground
 from phipd_sim2real.simulator.wire import Transform
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ class Roads:
 
     Attributes:
         spawn_points: on all driving lanes outside junctions, in order of road, lane and distance.
+        flat: whether all roads are at height 0.
     """
 
     def __init__(self, name: str, xodr: str) -> None:
@@ -48,39 +52,51 @@ class Roads:
         if not self.spawn_points:
             raise UsageError(f"{name} has no driving lane outside its junctions; give a map with roads.")
         self._text = (name, xodr)
-        self._flat = all(abs(point.location[2] - SPAWN_HEIGHT_M) < 1e-6 for point in self.spawn_points)
+        self.flat = all(abs(point.location[2] - SPAWN_HEIGHT_M) < 1e-6 for point in self.spawn_points)
         self._speeds = _speeds_kmh(xodr)
         self._speed = next(iter(set(self._speeds.values()))) if len(set(self._speeds.values())) == 1 else None
 
     @cached_property
-    def _mesh(self) -> RoadMesh:
-        return road_mesh(*self._text)
+    def lanes(self) -> Lanes:
+        """The driving lanes."""
+        return Lanes(self._map, self.speed_limit_kmh)
 
-    @property
+    @cached_property
     def signals(self) -> tuple[RoadSignal, ...]:
         """Traffic lights and signs, in the order of the map's text."""
-        return self._mesh.signals
+        return read_signals(self._map, self._text[1])
 
-    def ground(self, x: float, y: float, z: float, yaw: float, wheelbase: float) -> tuple[float, float]:
-        """Height (m) and pitch (degrees, nose up positive) of a vehicle on the road nearest below it, CARLA's axes."""
-        if self._flat:
-            return 0.0, 0.0
-        ahead_x, ahead_y = math.cos(yaw) * wheelbase / 2.0, math.sin(yaw) * wheelbase / 2.0
-        front, rear = self.height(x + ahead_x, y + ahead_y, z), self.height(x - ahead_x, y - ahead_y, z)
-        return (front + rear) / 2.0, math.degrees(math.atan2(front - rear, wheelbase))
+    def ground(self, places: np.ndarray, yaws: np.ndarray, wheelbases: np.ndarray) -> list[Ground]:
+        """The ground under vehicles.
 
-    def height(self, x: float, y: float, z: float) -> float:
-        """World z of the road, junction or sidewalk nearest below a point, CARLA's axes, metres.
+        Args:
+            places: (N, 3) metres between the axles, CARLA's axes; z tells a bridge from what is below.
+            yaws: (N,) radians.
+            wheelbases: (N,) metres.
+        """
+        limits = self.lanes.speed_limits(places).tolist()
+        if self.flat:
+            return [Ground(0.0, 0.0, limit) for limit in limits]
+        ahead = np.column_stack([np.cos(yaws), np.sin(yaws), np.zeros(len(yaws))]) * (wheelbases / 2.0)[:, None]
+        front, rear = self.heights(places + ahead), self.heights(places - ahead)
+        pitch = np.degrees(np.arctan2(front - rear, wheelbases))
+        return list(map(Ground, ((front + rear) / 2.0).tolist(), pitch.tolist(), limits))
+
+    def heights(self, places: np.ndarray) -> np.ndarray:
+        """(N,) world z of the road, junction or sidewalk nearest below (N, 3) points, CARLA's axes, metres.
 
         Where roads overlap by less than a step, as in some junctions, one stays on the surface that one is on;
         else a surface up to `road_surface.STEP` above the point counts as below it, so that wheels climb slopes
         and steps. Beside all roads the height is that of the nearest lane.
         """
-        point, surface = np.array([[x, -y, z]]), self._mesh.surface
-        found = float(surface.heights(point, KERB_STEP)[0])
-        if not z - found < STEP:
-            found = float(surface.heights(point)[0])
-        return self._nearest(x, y, z).transform.location.z if math.isnan(found) else found
+        points, surface = vector_from_carla(places), road_mesh(*self._text).surface
+        found = surface.heights(points, KERB_STEP)
+        far = ~(points[:, 2] - found < STEP)
+        found[far] = surface.heights(points[far])
+        beside = np.isnan(found)
+        if beside.any():
+            found[beside] = self.lanes.heights(places[beside])
+        return found
 
     def speed_limit_kmh(self, x: float, y: float) -> float:
         """Speed limit of the nearest driving lane."""
@@ -93,8 +109,8 @@ class Roads:
         place = self._map.transform_to_geolocation(self._carla.Location(*location))
         return place.latitude, place.longitude, place.altitude
 
-    def _nearest(self, x: float, y: float, z: float = 0.0) -> carla.Waypoint:
-        return self._map.get_waypoint(self._carla.Location(x, y, z))
+    def _nearest(self, x: float, y: float) -> carla.Waypoint:
+        return self._map.get_waypoint(self._carla.Location(x, y, 0.0))
 
 
 def _spawn_point(waypoint: carla.Waypoint) -> Transform:

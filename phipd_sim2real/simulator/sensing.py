@@ -10,11 +10,12 @@ import numpy as np
 
 from phipd_sim2real.geometry import pose_from_carla
 from phipd_sim2real.simulator import wire
-from phipd_sim2real.simulator.actors import Sensor, Vehicle
+from phipd_sim2real.simulator.actors import Sensor, Solid
 from phipd_sim2real.simulator.cameras import Shot, pictures, shots
-from phipd_sim2real.simulator.events import Bumper, crashes, nearest_obstacle, obstacle_body, scrapes, static_actor
+from phipd_sim2real.simulator.events import collision_body, nearest_obstacle, obstacle_body, static_actor
 from phipd_sim2real.simulator.imu import gnss_body, imu_body
 from phipd_sim2real.simulator.maps import RoadMap
+from phipd_sim2real.simulator.vehicles import Vehicle
 from phipd_sim2real.simulator.world import World
 
 if TYPE_CHECKING:
@@ -22,17 +23,26 @@ if TYPE_CHECKING:
     from phipd_sim2real.simulator.casting import Stage
     from phipd_sim2real.simulator.renderer import Renderer
 
-_CASTING = ("sensor.lidar.", "sensor.other.radar", "sensor.other.obstacle", "sensor.other.collision")
+_CASTING = ("sensor.lidar.", "sensor.other.radar", "sensor.other.obstacle")
 
 
 @dataclass(frozen=True)
-class CarState:
-    """A vehicle of one tick; `before` is its transform at the tick before, `half_size` in metres, `lights` CARLA's."""
+class BodyState:
+    """A vehicle, walker or prop of one tick.
+
+    Attributes:
+        actor_id, type_id: its own.
+        colour: paint, 0…255.
+        foot, before: pose of the point on the ground below its middle, now and at the tick before.
+        half_size: metres.
+        lights: a vehicle's, CARLA's flags.
+        wire: the actor as a message.
+    """
 
     actor_id: int
     type_id: str
     colour: tuple[int, int, int]
-    transform: wire.Transform
+    foot: wire.Transform
     before: wire.Transform
     half_size: tuple[float, float, float]
     lights: int
@@ -48,7 +58,6 @@ class Probe:
         transform, before: of the sensor in the world, now and at the tick before.
         carrier_id: the actor it is fixed to, 0 for none.
         carrier: the message of that actor, or of the sensor itself.
-        bumper: of a collision sensor's vehicle, else None.
         period_s: seconds since the last measurement.
         look: whose district it stands in.
         seed: of its noise in this tick.
@@ -61,7 +70,6 @@ class Probe:
     before: wire.Transform
     carrier_id: int
     carrier: list[Any]
-    bumper: Bumper | None
     period_s: float
     look: str
     seed: tuple[int, ...]
@@ -78,7 +86,7 @@ class Exposure:
     weather: tuple[float, ...]
     shots: tuple[Shot, ...]
     probes: tuple[Probe, ...]
-    vehicles: tuple[CarState, ...]
+    bodies: tuple[BodyState, ...]
 
 
 def due(world: World, listened: Callable[[int], bool]) -> list[Sensor]:
@@ -96,7 +104,7 @@ def _period(sensor: Sensor, world: World) -> int:
 
 
 def readings(world: World, sensors: Sequence[Sensor], seed: int) -> Iterator[tuple[int, bytes]]:
-    """(stream id, payload) of what can be read off the world's state: IMU, GNSS, and collisions of vehicles."""
+    """(stream id, payload) of what can be read off the world's state: IMU, GNSS and collisions."""
     for sensor in sensors:
         rng = np.random.default_rng(_noise_seed(sensor, world, seed))
         kind = sensor.blueprint.type_id
@@ -106,10 +114,17 @@ def readings(world: World, sensors: Sequence[Sensor], seed: int) -> Iterator[tup
             place = world.episode.roads.geolocation(sensor.transform.location)
             yield _message(world, sensor, wire.GNSS, gnss_body(place, sensor.attributes, rng))
         elif kind == "sensor.other.collision":
-            parent = world.episode.actors.get(sensor.parent_id)
-            if isinstance(parent, Vehicle):
-                for body in crashes(parent, world.vehicles):
-                    yield _message(world, sensor, wire.COLLISION, body)
+            for body in _collisions(world, sensor.parent_id):
+                yield _message(world, sensor, wire.COLLISION, body)
+
+
+def _collisions(world: World, actor_id: int) -> Iterator[bytes]:
+    """The message of everything that an actor ran into in this tick."""
+    for collision in world.episode.collisions:
+        if collision.actor_id == actor_id:
+            other_id = collision.other_id
+            other = world.actor(other_id).wire(0) if other_id else static_actor(collision.other_label)
+            yield collision_body(world.actor(actor_id).wire(0), other, collision.impulse)
 
 
 def _message(world: World, sensor: Sensor, registry: int, body: bytes) -> tuple[int, bytes]:
@@ -146,7 +161,7 @@ def expose(world: World, sensors: Sequence[Sensor], seed: int) -> Exposure | Non
         episode.weather,
         shots(cameras, looks, world.delta_s, f"{seed}/{episode.ticks}"),
         tuple(_probe(sensor, world, looks[sensor.actor_id], seed) for sensor in casting),
-        tuple(_state(car) for car in world.vehicles),
+        tuple(_state(solid) for solid in world.solids),
     )
 
 
@@ -157,22 +172,21 @@ def _look(sensor: Sensor, world: World) -> str:
     return first.attributes["look"] if first is not None else ""
 
 
-def _state(car: Vehicle) -> CarState:
-    return CarState(
-        car.actor_id,
-        car.blueprint.type_id,
-        car.colour(),
-        car.transform,
-        car.before,
-        car.body.half_size,
-        car.light_state,
-        car.wire(0),
+def _state(solid: Solid) -> BodyState:
+    return BodyState(
+        solid.actor_id,
+        solid.blueprint.type_id,
+        solid.colour(),
+        solid.foot,
+        solid.below(solid.before),
+        solid.body.half_size,
+        solid.light_state if isinstance(solid, Vehicle) else 0,
+        solid.wire(0),
     )
 
 
 def _probe(sensor: Sensor, world: World, look: str, seed: int) -> Probe:
     carrier = world.episode.actors.get(sensor.parent_id, sensor)
-    hits = isinstance(carrier, Vehicle) and sensor.blueprint.type_id == "sensor.other.collision"
     return Probe(
         sensor.stream_id,
         sensor.blueprint.type_id,
@@ -181,7 +195,6 @@ def _probe(sensor: Sensor, world: World, look: str, seed: int) -> Probe:
         sensor.before,
         sensor.parent_id,
         carrier.wire(0),
-        Bumper.of(carrier) if hits else None,
         _period(sensor, world) * world.delta_s,
         look,
         _noise_seed(sensor, world, seed),
@@ -206,7 +219,7 @@ class Studio:
         from phipd_sim2real.simulator.sky import Weather
 
         renderer = self._renderer_of(exposure.map)
-        actors = [_shape(car) for car in exposure.vehicles]
+        actors = [_shape(body) for body in exposure.bodies]
         weather = Weather.from_carla(exposure.weather)
         payloads = []
         for shot in exposure.shots:
@@ -245,12 +258,12 @@ _SEES_CARRIER = ("sensor.lidar.ray_cast", "sensor.lidar.ray_cast_semantic", "sen
 """Sensors that see the car they are fixed to, where they stand well outside of it."""
 
 
-def _shape(car: CarState) -> ActorShape:
+def _shape(body: BodyState) -> ActorShape:
     from phipd_sim2real.simulator.actors_mesh import ActorShape
 
-    pose, before = pose_from_carla(*car.transform), pose_from_carla(*car.before)
-    centre = (0.0, 0.0, car.half_size[2])
-    return ActorShape(car.actor_id, car.type_id, car.colour, pose, car.half_size, centre, before, car.lights)
+    pose, before = pose_from_carla(*body.foot), pose_from_carla(*body.before)
+    centre = (0.0, 0.0, body.half_size[2])
+    return ActorShape(body.actor_id, body.type_id, body.colour, pose, body.half_size, centre, before, body.lights)
 
 
 def measure(probe: Probe, exposure: Exposure, stage: Stage) -> Iterator[tuple[int, bytes]]:
@@ -265,9 +278,6 @@ def measure(probe: Probe, exposure: Exposure, stage: Stage) -> Iterator[tuple[in
             distance, instance, tag = found
             other = _actor_of(instance, exposure) or static_actor(tag)
             yield wire.OBSTACLE, obstacle_body(probe.carrier, other, distance)
-    elif probe.bumper is not None:
-        for body in scrapes(probe.bumper, stage):
-            yield wire.COLLISION, body
 
 
 def _scanned(probe: Probe, exposure: Exposure, stage: Stage) -> tuple[int, bytes]:
@@ -279,8 +289,8 @@ def _scanned(probe: Probe, exposure: Exposure, stage: Stage) -> tuple[int, bytes
     end = lidar.head_angle(exposure.elapsed_s)
     if probe.type_id.endswith("semantic"):
         actor_ids = np.zeros(1 << 16, np.uint32)
-        for car in exposure.vehicles:
-            actor_ids[car.actor_id & 0xFFFF] = car.actor_id
+        for body in exposure.bodies:
+            actor_ids[body.actor_id & 0xFFFF] = body.actor_id
         return wire.SEMANTIC_LIDAR, semantic_lidar_body(echoes, end, actor_ids)
     return wire.LIDAR, lidar_body(echoes, end)
 
@@ -296,5 +306,5 @@ def _detected(probe: Probe, exposure: Exposure, stage: Stage) -> bytes:
 
 
 def _actor_of(instance: int, exposure: Exposure) -> list[Any] | None:
-    """The message of the vehicle that an instance stands for."""
-    return next((car.wire for car in exposure.vehicles if instance and car.actor_id & 0xFFFF == instance), None)
+    """The message of the body that an instance stands for."""
+    return next((body.wire for body in exposure.bodies if instance and body.actor_id & 0xFFFF == instance), None)

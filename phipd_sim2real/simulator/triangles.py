@@ -57,6 +57,7 @@ class Label(IntEnum):
     BUS = 16
     MOTORCYCLE = 18
     BICYCLE = 19
+    DYNAMIC = 21
     ROAD_LINES = 24
     BRIDGE = 26
 

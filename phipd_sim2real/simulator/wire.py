@@ -27,10 +27,11 @@ _CAMERA = struct.Struct("<IIf")
 _EPISODE = struct.Struct("<Qdf3iI")
 _ACTOR = struct.Struct("<IB6f9f")
 _VEHICLE = struct.Struct("<fff???ifB?IB")
+_WALKER = struct.Struct("<4f?")
+_LIGHT = struct.Struct("<32s4fI?B")
 _STATE_BYTES = 54
 _TCP, _CLIENTS_HOST = 1, 0
 _ACTIVE = 1
-_NO_TRAFFIC_LIGHT = 2  # a car at no light sees green
 
 
 def read_vector(fields: Sequence[float]) -> tuple[float, float, float]:
@@ -93,12 +94,76 @@ class VehicleControl(NamedTuple):
         )
 
 
+class LightSeen(NamedTuple):
+    """The traffic light that a vehicle drives up to; at none it sees green. States: red 0, yellow 1, green 2."""
+
+    state: int = 2
+    light_id: int = 0
+
+
 class VehicleEntry(NamedTuple):
     """What a snapshot tells of a vehicle beside its motion; `speed_limit` in km/h."""
 
     control: VehicleControl
     speed_limit: float
-    has_light: bool = False
+    light: LightSeen = LightSeen()
+
+    def packed(self) -> bytes:
+        """As the snapshot has it."""
+        control, light = self.control, self.light
+        return _VEHICLE.pack(
+            control.throttle,
+            control.steer,
+            control.brake,
+            control.hand_brake,
+            control.reverse,
+            control.manual_gear_shift,
+            control.gear,
+            self.speed_limit,
+            light.state,
+            light.light_id != 0,
+            light.light_id,
+            0,
+        )
+
+
+class WalkerEntry(NamedTuple):
+    """What a snapshot tells of a walker: direction (unit vector), speed (m/s) and whether it jumps."""
+
+    direction: tuple[float, float, float]
+    speed: float
+    jump: bool
+
+    def packed(self) -> bytes:
+        """As the snapshot has it."""
+        return _WALKER.pack(*self.direction, self.speed, self.jump)
+
+
+class LightEntry(NamedTuple):
+    """What a snapshot tells of a traffic light: OpenDRIVE's id, seconds per state and in this one, its state."""
+
+    sign_id: str
+    green_s: float
+    yellow_s: float
+    red_s: float
+    elapsed_s: float
+    pole_index: int
+    frozen: bool
+    state: int
+
+    def packed(self) -> bytes:
+        """As the snapshot has it."""
+        return _LIGHT.pack(self.sign_id.encode()[:31], *self[1:])
+
+
+class SignEntry(NamedTuple):
+    """What a snapshot tells of a traffic sign: OpenDRIVE's id."""
+
+    sign_id: str
+
+    def packed(self) -> bytes:
+        """As the snapshot has it."""
+        return self.sign_id.encode()[:31]
 
 
 class ActorEntry(NamedTuple):
@@ -109,7 +174,7 @@ class ActorEntry(NamedTuple):
     velocity: tuple[float, float, float] = (0.0, 0.0, 0.0)
     angular_velocity: tuple[float, float, float] = (0.0, 0.0, 0.0)
     acceleration: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    vehicle: VehicleEntry | None = None
+    state: VehicleEntry | WalkerEntry | LightEntry | SignEntry | None = None
 
 
 def value_reply(value: Any) -> list[Any]:
@@ -172,26 +237,8 @@ def _actor(entry: ActorEntry) -> bytes:
         *entry.angular_velocity,
         *entry.acceleration,
     )
-    state = _vehicle(entry.vehicle) if entry.vehicle is not None else b""
+    state = entry.state.packed() if entry.state is not None else b""
     return motion + state.ljust(_STATE_BYTES, b"\0")
-
-
-def _vehicle(vehicle: VehicleEntry) -> bytes:
-    control = vehicle.control
-    return _VEHICLE.pack(
-        control.throttle,
-        control.steer,
-        control.brake,
-        control.hand_brake,
-        control.reverse,
-        control.manual_gear_shift,
-        control.gear,
-        vehicle.speed_limit,
-        _NO_TRAFFIC_LIGHT,
-        vehicle.has_light,
-        0,
-        0,
-    )
 
 
 def camera_payload(header: bytes, fov_degrees: float, pixels: np.ndarray) -> bytes:

@@ -111,13 +111,13 @@ def test_wheels_stand_where_waypoints_are(name):
     waypoints = world_map.generate_waypoints(2.0)
     for waypoint in random.Random(1).sample(waypoints, 200):
         at = waypoint.transform.location
-        assert roads.height(at.x, at.y, at.z) == pytest.approx(at.z, abs=0.05)
+        assert roads.heights(np.array([[at.x, at.y, at.z]]))[0] == pytest.approx(at.z, abs=0.05)
 
 
 def test_the_nearest_surface_below_is_taken_on_and_under_a_bridge():
     roads = Roads("Motorway01", opendrive("Motorway01"))
-    assert roads.height(2.0, -160.0 - 8.0, 7.2) == pytest.approx(7.0, abs=0.05)
-    assert roads.height(2.0, -160.0 - 8.0, 0.1) == pytest.approx(0.0, abs=0.05)
+    assert roads.heights(np.array([[2.0, -160.0 - 8.0, 7.2]]))[0] == pytest.approx(7.0, abs=0.05)
+    assert roads.heights(np.array([[2.0, -160.0 - 8.0, 0.1]]))[0] == pytest.approx(0.0, abs=0.05)
 
 
 def test_the_ground_lies_below_every_road_and_meets_its_edges(name):

@@ -256,6 +256,18 @@ def test_a_killed_traffic_manager_does_not_hold_the_world_back(endpoint, peer):
     assert time.monotonic() - begin < 50 * 0.05
 
 
+def test_a_world_whose_ticking_client_is_gone_runs_on(endpoint, peer):
+    lost = Peer(endpoint)
+    lost.value("set_episode_settings", [True, False, [True, 0.05], True, 0.01, 10, 0.0, True, 0.0, 0.0, True])
+    lost.value("tick_cue")
+    assert peer.value("get_episode_settings")[0] is True
+    lost.close()
+    deadline = time.monotonic() + 10
+    while peer.value("get_episode_settings")[0] and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert peer.value("get_episode_settings")[:3] == [False, False, [True, 0.05]]
+
+
 def test_unknown_methods_are_named_and_orders_without_wait_are_answered(peer):
     error, result = peer.call("paint_it_black", 1)
     assert "paint_it_black" in error

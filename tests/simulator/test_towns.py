@@ -26,7 +26,7 @@ def test_wheels_stand_where_waypoints_are(town):
     roads, world_map = Roads(*town), carla.Map(*town)
     for waypoint in random.Random(1).sample(world_map.generate_waypoints(2.0), 200):
         at = waypoint.transform.location
-        assert roads.height(at.x, at.y, at.z + 0.3) == pytest.approx(at.z, abs=0.05)
+        assert roads.heights(np.array([[at.x, at.y, at.z + 0.3]]))[0] == pytest.approx(at.z, abs=0.05)
 
 
 def test_every_light_has_a_stop_and_a_group(town):

@@ -9,13 +9,15 @@ pytest.importorskip("carla", reason="needs the carla wheel")
 
 from phipd_sim2real.simulator.actors import Sensor
 from phipd_sim2real.simulator.blueprints import library
-from phipd_sim2real.simulator.dynamics import MAX_STEER_RAD, Motion, coast, drive
+from phipd_sim2real.simulator.dynamics import MAX_STEER_RAD, Mechanics, Motion, coast, drive
+from phipd_sim2real.simulator.episode import EpisodeSettings
 from phipd_sim2real.simulator.maps import read_map
 from phipd_sim2real.simulator.sensing import due, expose
 from phipd_sim2real.simulator.wire import Transform, VehicleControl
-from phipd_sim2real.simulator.world import EpisodeSettings, RequestError, World
+from phipd_sim2real.simulator.world import RequestError, World
 
 CAR = [1, "vehicle.tesla.model3", []]
+MECHANICS = Mechanics(2.88)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,7 @@ def test_ticks_of_different_length_drive_alike(steer):
     for delta in (0.05, 0.1):
         motion = Motion(0.0, 0.0, 0.0, 8.0)
         for _ in range(round(4.0 / delta)):
-            motion = drive(motion, control, 2.88, delta)
+            motion = drive(motion, control, MECHANICS, delta)
         ends.append((motion.x, motion.y, motion.yaw, motion.speed))
     np.testing.assert_allclose(*ends, atol=1e-9)
 
@@ -61,7 +63,7 @@ def test_ticks_of_different_length_drive_alike(steer):
 def test_turn_radius_follows_the_bicycle():
     motion = Motion(0.0, 0.0, 0.0, 2.0)
     for _ in range(30):
-        motion = drive(motion, VehicleControl(0.1, 1.0), 2.88, 0.1)
+        motion = drive(motion, VehicleControl(0.1, 1.0), MECHANICS, 0.1)
     assert motion.speed / motion.yaw_rate == pytest.approx(2.88 / math.tan(MAX_STEER_RAD), rel=1e-6)
     assert motion.yaw_rate > 0  # positive steer turns right, which is clockwise in CARLA's axes
 
@@ -69,7 +71,7 @@ def test_turn_radius_follows_the_bicycle():
 def test_brakes_stop_and_hold():
     motion = Motion(0.0, 0.0, 0.0, 10.0)
     for _ in range(40):
-        motion = drive(motion, VehicleControl(brake=1.0), 2.88, 0.05)
+        motion = drive(motion, VehicleControl(brake=1.0), MECHANICS, 0.05)
     assert motion.speed == 0.0
     assert motion.x == pytest.approx(10.0**2 / (2 * 8.15), rel=0.02)
 
