@@ -11,7 +11,7 @@ from phipd_sim2real.simulator.vehicles import Vehicle
 
 CM = 100.0
 TYRE_FRICTION, DRAG_COEFFICIENT = 3.5, 0.3
-"""What stands for a grip of one g and for the nominal drag."""
+"""What stands for `GRIP_M_S2` and for the nominal drag."""
 
 FIELDS, MASS, WHEELS = 17, 11, 15
 """Number of fields of `VehiclePhysicsControl`, and the places of two of them."""

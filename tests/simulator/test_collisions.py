@@ -10,6 +10,7 @@ pytest.importorskip("carla", reason="needs the carla wheel")
 from phipd_sim2real.geometry import vector_from_carla
 from phipd_sim2real.simulator.blueprints import library
 from phipd_sim2real.simulator.collisions import RESTITUTION
+from phipd_sim2real.simulator.dynamics import GRIP_M_S2
 from phipd_sim2real.simulator.episode import EpisodeSettings
 from phipd_sim2real.simulator.footprints import Footprint, contact
 from phipd_sim2real.simulator.maps import RoadMap, read_map
@@ -141,7 +142,7 @@ def test_a_car_that_leaves_the_road_runs_into_a_building(blueprints):
 
 
 @pytest.mark.parametrize("throttle", [1.0, 0.0])
-def test_tyres_hold_one_g_and_no_more(world, throttle):
+def test_tyres_hold_their_grip_and_no_more(world, throttle):
     car = world.spawn(CAR, Transform((20, 1.75, 0), (0, 0, 0)))
     car.collides = False
     car.push((25.0, 0, 0))
@@ -150,4 +151,4 @@ def test_tyres_hold_one_g_and_no_more(world, throttle):
     for _ in range(40):
         world.tick()
         sideways.append(abs(car.motion.speed * car.motion.yaw_rate))
-    assert max(sideways) == pytest.approx(9.81, rel=0.02)
+    assert max(sideways) == pytest.approx(GRIP_M_S2, rel=0.02)
