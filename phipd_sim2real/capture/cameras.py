@@ -48,6 +48,42 @@ class Picture:
     instances: np.ndarray | None
 
 
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """What the sensors of one camera sent for one tick, not yet decoded.
+
+    Attributes:
+        bgra: (H, W, 4) uint8 of colour, and of the labels where they are recorded.
+        resampler: from the pinhole that was rendered to the camera's lens; None where they are the same.
+    """
+
+    bgra: tuple[np.ndarray, ...]
+    resampler: LensResampler | None
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory of the pixels."""
+        return sum(pixels.nbytes for pixels in self.bgra)
+
+    def decode(self) -> Picture:
+        """The picture of the camera's lens."""
+        colour, *labels = self.bgra
+        rgb = np.ascontiguousarray(colour[..., 2::-1])
+        resampler = self.resampler
+        if not labels:
+            return Picture(rgb if resampler is None else resampler.colour(rgb), None, None, None)
+        depth, semantics, instances = (
+            depth_from_bgra(labels[0]),
+            labels[1][..., 2].copy(),
+            instances_from_bgra(labels[2]),
+        )
+        if resampler is None:
+            return Picture(rgb, depth, semantics, instances)
+        return Picture(
+            resampler.colour(rgb), resampler.depth(depth), resampler.labels(semantics), resampler.labels(instances)
+        )
+
+
 class SensorQueue:
     """Frames of one sensor in the order of their ids.
 
@@ -107,10 +143,10 @@ class CameraArray:
             for mount in rig.cameras
         }
 
-    def take(self, frame: int) -> dict[int, Picture]:
-        """Waits for the pictures of a frame, by camera id."""
+    def take(self, frame: int) -> dict[int, Frames]:
+        """Waits for the frames of a tick, by camera id."""
         return {
-            camera: _decode([queue.take(frame) for queue in queues], self._resamplers[camera])
+            camera: Frames(tuple(queue.take(frame) for queue in queues), self._resamplers[camera])
             for camera, queues in self._queues.items()
         }
 
@@ -130,19 +166,6 @@ def depth_from_bgra(bgra: np.ndarray) -> np.ndarray:
 def instances_from_bgra(bgra: np.ndarray) -> np.ndarray:
     """Decodes the 16-bit object id of CARLA's instance camera, green + 256 blue, to (H, W) uint16."""
     return bgra[..., 1].astype(np.uint16) + 256 * bgra[..., 0].astype(np.uint16)
-
-
-def _decode(frames: list[np.ndarray], resampler: LensResampler | None) -> Picture:
-    rgb = np.ascontiguousarray(frames[0][..., 2::-1])
-    if len(frames) == 1:
-        return Picture(rgb if resampler is None else resampler.colour(rgb), None, None, None)
-    depth, semantics = depth_from_bgra(frames[1]), frames[2][..., 2].copy()
-    instances = instances_from_bgra(frames[3])
-    if resampler is None:
-        return Picture(rgb, depth, semantics, instances)
-    return Picture(
-        resampler.colour(rgb), resampler.depth(depth), resampler.labels(semantics), resampler.labels(instances)
-    )
 
 
 def _optics(mount: CameraMount, resampler: LensResampler | None) -> dict[str, str]:

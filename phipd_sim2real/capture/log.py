@@ -17,6 +17,7 @@ from phipd_sim2real.capture.plan import PlannedSegment, plan_segments
 from phipd_sim2real.capture.rig import Rig, load_rig
 from phipd_sim2real.capture.session import connect, import_carla
 from phipd_sim2real.capture.settings import EMBEDDED, CaptureSettings
+from phipd_sim2real.capture.summary import write_summary
 from phipd_sim2real.capture.supervisor import Stopped, WorkerFailed, WorkerProcess
 from phipd_sim2real.drivelog import (
     Provenance,
@@ -109,6 +110,7 @@ class _Capture:
         if self._missing:
             self.check()
             self._run_crews()
+            write_summary(self._out)
         return CaptureSummary(len(self._planned), self._captured, self._retries)
 
     def check(self) -> None:
