@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from phipd_sim2real.capture.lens import resampler_of
 from phipd_sim2real.capture.plan import PlannedSegment, plan_segments
 from phipd_sim2real.capture.rig import Rig, load_rig
 from phipd_sim2real.capture.session import connect, import_carla
@@ -117,6 +118,8 @@ class _Capture:
         """Refuses what cannot work."""
         if not self._missing:
             return
+        for mount in self._rig.cameras:
+            resampler_of(mount)
         if self._settings.endpoint == EMBEDDED:
             import_carla()
             self._refuse_unknown_maps()

@@ -19,6 +19,9 @@ WEATHER_PARAMETERS = (
     "mie_scattering_scale", "rayleigh_scattering_scale", "dust_storm",
 )  # fmt: skip
 
+TURNS = ("Left", "Right")
+"""Words of the Traffic Manager."""
+
 
 @dataclass(frozen=True)
 class PlannedSegment:
@@ -86,22 +89,23 @@ def _combinations(settings: CaptureSettings, plan: PlanSettings) -> Iterator[Pla
     """Drives of a plan, round by round. Scenes shift along every axis, so that none goes with one map or weather."""
     axes = [list(enumerate(axis)) for axis in (settings.maps, plan.weathers, plan.traffic)]
     most = max([plan.per_combination, *plan.counts.values()])
-    index = 0
-    for turn, ((m, map_name), (w, weather), (t, traffic)) in itertools.product(range(most), itertools.product(*axes)):
-        if turn >= plan.drives(short_map_name(map_name), weather, traffic):
+    index = turns = 0
+    for round_, ((m, map_name), (w, weather), (t, traffic)) in itertools.product(range(most), itertools.product(*axes)):
+        if round_ >= plan.drives(short_map_name(map_name), weather, traffic):
             continue
         cycle = plan.cycle(plan.traffic[traffic])
-        round_, place = divmod(m + w + t + turn, len(cycle))
+        scene = cycle[(m + w + t + round_) % len(cycle)]
         yield PlannedSegment(
             name=_name(settings, f"{short_map_name(map_name)}-{weather}-{traffic}", index),
             map_name=map_name,
             seed=_seed(settings, index),
             weather=weather,
             traffic=traffic,
-            scene=cycle[place],
-            turn=("Left", "Right")[(round_ + m) % 2] if cycle[place] == "turn" else None,
+            scene=scene,
+            turn=TURNS[turns % 2] if scene == "turn" else None,
         )
         index += 1
+        turns += scene == "turn"
 
 
 def conditions(settings: CaptureSettings, segment: PlannedSegment) -> tuple[TrafficSettings, WeatherSettings | str]:

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -177,8 +178,14 @@ def test_a_killed_server_costs_one_retry_and_no_byte(log, tmp_path, monkeypatch)
         with started(map_name) as endpoint:
             starts.append(endpoint)
             if len(starts) == 1:
-                threading.Timer(3.0, os.kill, (endpoint.pid, signal.SIGKILL)).start()
+                threading.Thread(target=kill_in_the_middle, args=(endpoint.pid,)).start()
             yield endpoint
+
+    def kill_in_the_middle(pid):
+        while not any((tmp_path / "camera_image").glob(".*.part")):
+            time.sleep(0.02)
+        time.sleep(1.0)
+        os.kill(pid, signal.SIGKILL)
 
     monkeypatch.setattr(process, "simulator_process", fragile)
     summary = capture_log(SETTINGS.model_copy(update={"segments": 1, "stall_s": 5.0}), tmp_path)
