@@ -1,5 +1,8 @@
 """Every further label of a captured drive, seen through a lens with distortion and a leaning camera."""
 
+import json
+import re
+
 import numpy as np
 import pytest
 import yaml
@@ -7,6 +10,7 @@ import yaml
 from phipd_sim2real.capture import CaptureSettings, capture_log
 from phipd_sim2real.capture.settings import OF_PICTURES
 from phipd_sim2real.capture.summary import read_table
+from phipd_sim2real.capture.variety import SCENES
 from phipd_sim2real.drivelog import CAMERA, OBJECT, TIMESTAMP, DriveLog, column, decode_depth, decode_labels
 from phipd_sim2real.drivelog.flow import decode_flow
 from phipd_sim2real.drivelog.schema import CAMERA_OBJECT
@@ -33,8 +37,12 @@ def log(tmp_path_factory) -> DriveLog:
     rig = folder / "rig.yaml"
     rig.write_text(yaml.safe_dump({"cameras": [mount | MOUNT for mount in mounts]}))
     settings = CaptureSettings(
-        maps=("Orchard01",), segments=1, seconds=4.0, warm_up_s=3.0, look="source", rig=rig, labels=LABELS, seed=3,
-        images={"period_s": 0.2, "window_s": (2.0, 2.6)}, traffic={"cars": 14}, stall_s=60.0,
+        maps=("Orchard01",), seconds=4.0, warm_up_s=3.0, look="source", rig=rig, labels=LABELS, seed=3,
+        images={"period_s": 0.2, "window_s": (2.0, 2.6)}, stall_s=60.0,
+        plan={
+            "weathers": {"noon": "ClearNoon"}, "traffic": {"some": {"cars": 14}}, "tries": 2,
+            "scenes": {"stop": 1}, "counts": {"Orchard01/noon/some": 1},
+        },
     )  # fmt: skip
     capture_log(settings, folder / "log")
     return DriveLog(folder / "log")
@@ -78,7 +86,25 @@ def test_every_table_is_there(log):
     assert rows["camera_image"] == 8
     assert rows["camera_flow"] == 6, "the last picture of each camera has no next one"
     assert rows["ego_state"] == rows["vehicle_pose"] == 41
-    assert "Orchard01" in read_table(log.root)
+
+
+def test_the_staged_scene_is_recorded_as_it_came_about(log):
+    scene = log.table("drive_scene", log.segments[0]).iloc[0]
+    values = {name: scene[column("drive_scene", name)] for name in ("map", "weather", "traffic", "scene", "shown")}
+    assert {**values, "shown": None} == {
+        "map": "Orchard01", "weather": "noon", "traffic": "some", "scene": "stop", "shown": None,
+    }  # fmt: skip
+    assert 1 <= scene[column("drive_scene", "attempts")] <= 2
+    assert dict(scene[column("drive_scene", "weather_parameters")])["sun_altitude_angle"] == 45
+    summary = json.loads((log.root / "summary.json").read_text())
+    (drive,) = summary["drives"]
+    staged = {name: scene[column("drive_scene", f"seconds.{name}")] for name in SCENES}
+    assert drive["scene_seconds"] == pytest.approx(staged, abs=0.2), "boxes in the log tell the same as the drive did"
+    assert bool(values["shown"]) == drive["shown"] == (staged["stop"] >= 2.0)
+    assert summary["totals"]["staged"] == {"stop": 1}
+    assert sum(summary["totals"]["speed_counts"]) == 41
+    assert (log.root / "summary.png").read_bytes().startswith(b"\x89PNG")
+    assert re.search(r"Orchard01 +noon +some +1 +4 +8 ", read_table(log.root))
 
 
 def test_a_camera_box_holds_the_pixels_of_its_object_and_no_more(log):

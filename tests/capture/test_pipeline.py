@@ -37,28 +37,28 @@ def test_a_failure_in_a_thread_ends_the_segment_without_a_trace(tmp_path):
     def fail():
         raise ValueError("no such lens")
 
-    with (
-        pytest.raises(ValueError, match="no such lens"),
-        SegmentWriter(tmp_path, "a", "hash") as writer,
-        RowPipeline(writer) as pipeline,
-    ):
-        pipeline.append(_row(0))
-        pipeline.append(pipeline.submit(fail))
-        for number in range(1, 1000):
-            pipeline.append(_row(number))
-            time.sleep(0.001)
+    def drive():
+        with SegmentWriter(tmp_path, "a", "hash") as writer, RowPipeline(writer) as pipeline:
+            pipeline.append(_row(0))
+            pipeline.append(pipeline.submit(fail))
+            for number in range(1, 1000):
+                pipeline.append(_row(number))
+                time.sleep(0.001)
+
+    with pytest.raises(ValueError, match="no such lens"):
+        drive()
     assert read_completions(tmp_path) == {}
     assert not list((tmp_path / "ego_intent").iterdir())
 
 
 def test_a_failure_of_the_drive_is_the_one_that_is_raised(tmp_path):
-    with (
-        pytest.raises(RuntimeError, match="server is gone"),
-        SegmentWriter(tmp_path, "a", "hash") as writer,
-        RowPipeline(writer) as pipeline,
-    ):
-        pipeline.append(pipeline.submit(_slow, 0, 0.2))
-        raise RuntimeError("the server is gone")
+    def drive():
+        with SegmentWriter(tmp_path, "a", "hash") as writer, RowPipeline(writer) as pipeline:
+            pipeline.append(pipeline.submit(_slow, 0, 0.2))
+            raise RuntimeError("the server is gone")
+
+    with pytest.raises(RuntimeError, match="server is gone"):
+        drive()
     assert read_completions(tmp_path) == {}
 
 
