@@ -122,11 +122,16 @@ def _lane_row(name: str, waypoints: Sequence[carla.Waypoint], centre: np.ndarray
         "left_boundary": (centre + half_left).ravel(),
         "right_boundary": (centre - half_left).ravel(),
         "lane_type": str(waypoints[0].lane_type),
-        "left_marking": str(waypoints[0].left_lane_marking.type),
-        "right_marking": str(waypoints[0].right_lane_marking.type),
+        "left_marking": _marking(waypoints[0].left_lane_marking),
+        "right_marking": _marking(waypoints[0].right_lane_marking),
         "is_junction": bool(waypoints[0].is_junction),
     }
     return {LANE: name} | {column("map_lane", field): value for field, value in values.items()}
+
+
+def _marking(marking: carla.LaneMarking | None) -> str:
+    """CARLA's word for the kind of line; lanes without one have None."""
+    return "NONE" if marking is None else str(marking.type)
 
 
 def _position(vector: carla.Vector3D) -> np.ndarray:
