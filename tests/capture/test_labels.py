@@ -190,10 +190,12 @@ def test_lanes_lie_on_the_road_at_the_right_depth(log):
             u, v = pixels[valid].astype(int).T
             along = transform_points(invert(calibration.extrinsic), points[valid])[:, 0]
             on_road = np.isin(labels[v, u], (ROADS, ROAD_LINES))
-            np.testing.assert_allclose(depths[time, camera][v, u][on_road], along[on_road], rtol=0.1, atol=0.3)
+            seen = depths[time, camera][v, u]
+            np.testing.assert_allclose(seen[on_road], along[on_road], rtol=0.1, atol=0.3)
+            assert (seen[~on_road] < along[~on_road]).all(), "what is not road hides it"
             total, hits = total + len(u), hits + on_road.sum()
     assert total > 60
-    assert hits / total > 0.8, "cars hide the rest"
+    assert hits / total > 0.6
 
 
 def test_lane_boundaries_are_on_their_sides_and_the_ego_between_them(log):
