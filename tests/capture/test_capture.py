@@ -46,7 +46,7 @@ SETTINGS = CaptureSettings(
     rig=RIG,
     images={"period_s": 0.5, "window_s": (4.0, 6.0)},
     traffic={"cars": 12},
-    stall_s=10.0,
+    stall_s=60.0,
 )
 ROADS, ROAD_LINES, CARS = 1, 24, (14, 15, 16)
 
@@ -188,7 +188,7 @@ def test_a_killed_server_costs_one_retry_and_no_byte(log, tmp_path, monkeypatch)
         os.kill(pid, signal.SIGKILL)
 
     monkeypatch.setattr(process, "simulator_process", fragile)
-    summary = capture_log(SETTINGS.model_copy(update={"segments": 1, "stall_s": 5.0}), tmp_path)
+    summary = capture_log(SETTINGS.model_copy(update={"segments": 1, "stall_s": 20.0}), tmp_path)
     assert (summary.captured, summary.retries) == (1, 1)
     again = DriveLog(tmp_path)
     assert again.completion(again.segments[0]).sha256 == log.completion(again.segments[0]).sha256
