@@ -8,11 +8,9 @@ from functools import lru_cache
 import numpy as np
 
 from phipd_sim2real.errors import UsageError
-from phipd_sim2real.waymo.camera_model import Calibration, project
+from phipd_sim2real.waymo.camera_model import Calibration, lens_terms, project, undistort
 
-_ROUNDS = 30
 _SOLVED_PX = 0.01
-_LEAST_GAIN = 0.05
 
 
 @dataclass(frozen=True)
@@ -60,9 +58,13 @@ class Optics:
     k3: float = 0.0
 
     @property
+    def _distortion(self) -> tuple[float, ...]:
+        return self.k1, self.k2, self.p1, self.p2, self.k3
+
+    @property
     def distorted(self) -> bool:
         """Whether straight lines may look bent."""
-        return any((self.k1, self.k2, self.p1, self.p2, self.k3))
+        return any(self._distortion)
 
     def plane(self, dx: float, dy: float) -> tuple[np.ndarray, np.ndarray]:
         """Where pixel centres moved by (dx, dy) lie on the plane one metre ahead: right and down, (H, W) metres.
@@ -94,17 +96,12 @@ class Optics:
             self._undistort(*np.meshgrid((x - self.c_u) / self.f_u, (y - self.c_v) / self.f_v))
 
     def _calibration(self) -> Calibration:
-        intrinsic = [self.f_u, self.f_v, self.c_u, self.c_v, self.k1, self.k2, self.p1, self.p2, self.k3]
+        intrinsic = [self.f_u, self.f_v, self.c_u, self.c_v, *self._distortion]
         return Calibration(np.array(intrinsic), np.eye(4), self.width, self.height)
 
     def _undistort(self, right: np.ndarray, down: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Solves u_d(u, v) = (right, down) by fixed-point rounds."""
-        u, v = right.copy(), down.copy()
-        for _ in range(_ROUNDS):
-            gain, across_u, across_v = self._distortion(u, v)
-            gain = np.maximum(gain, _LEAST_GAIN)
-            u, v = (right - across_u) / gain, (down - across_v) / gain
-        gain, across_u, across_v = self._distortion(u, v)
+        u, v = undistort(right, down, self._distortion)
+        gain, across_u, across_v = lens_terms(u, v, self._distortion)
         miss = np.hypot(self.f_u * (u * gain + across_u - right), self.f_v * (v * gain + across_v - down))
         if not miss.max() < _SOLVED_PX:
             raise UsageError(
@@ -112,16 +109,6 @@ class Optics:
                 "the picture before its border; give a weaker one or a longer focal length"
             )
         return u, v
-
-    def _distortion(self, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Radial gain and tangential shifts at undistorted (u, v)."""
-        r2 = u**2 + v**2
-        gain = 1 + r2 * (self.k1 + r2 * (self.k2 + r2 * self.k3))
-        return (
-            gain,
-            2 * self.p1 * u * v + self.p2 * (r2 + 2 * u**2),
-            self.p1 * (r2 + 2 * v**2) + 2 * self.p2 * u * v,
-        )
 
 
 @lru_cache(maxsize=32)

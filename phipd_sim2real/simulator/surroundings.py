@@ -13,7 +13,7 @@ from phipd_sim2real.simulator.level_boxes import LevelBox
 from phipd_sim2real.simulator.maps import RoadMap
 from phipd_sim2real.simulator.roads import Roads
 from phipd_sim2real.simulator.scene import Geometry, Scene
-from phipd_sim2real.simulator.triangles import Label
+from phipd_sim2real.simulator.triangles import Label, Material
 
 DISTRICT = "modern"
 """The district of the first look; others dress the same map differently."""
@@ -64,7 +64,7 @@ class Surroundings:
     def _walls(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, cKDTree]:
         """Outlines at bumper height in pieces: starts, ends (N, 2), labels (N,), and a tree of their middles."""
         soup = self.geometry.soup
-        hard = np.isin(soup.label, _HARD)
+        hard = np.isin(soup.label, _HARD) | (soup.material == Material.TRUNK)
         triangles, labels = vector_from_carla(soup.vertices[hard]), soup.label[hard]
         ground = 0.0 if self._roads.flat else self._roads.lanes.heights(triangles.mean(1))
         low, high = triangles[..., 2].min(1) - ground, triangles[..., 2].max(1) - ground

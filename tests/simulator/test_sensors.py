@@ -5,6 +5,7 @@ import math
 import pytest
 from real_client import client
 
+from phipd_sim2real.simulator.collisions import RESTITUTION
 from phipd_sim2real.simulator.process import simulator_process
 
 pytest.importorskip("carla", reason="needs the carla wheel")
@@ -238,7 +239,7 @@ print(json.dumps(said))
     assert back[:2] == [car, ego]
     assert hit[3] == pytest.approx([-value for value in back[3]], rel=1e-5)
     strength = math.hypot(*hit[3])
-    assert strength == pytest.approx(8.0 * 1750 * 1300 / 3050, rel=0.05)
+    assert strength == pytest.approx((1 + RESTITUTION) * 8.0 * 1750 * 1300 / 3050, rel=0.05)
     along = (hit[3][0] * said["heading"][0] + hit[3][1] * said["heading"][1]) / strength
     assert along < -0.9, "the car in front pushes back"
     assert said["static"]
