@@ -1,4 +1,4 @@
-"""Ground under vehicles on a road that climbs evenly."""
+"""Ground under vehicles on a road that climbs evenly; carla.Map takes the grade for the angle."""
 
 import math
 
