@@ -1,4 +1,4 @@
-"""Ground under vehicles on a road that climbs evenly; carla.Map takes the grade for the angle."""
+"""Ground under vehicles on a road that climbs evenly."""
 
 import math
 
@@ -28,12 +28,12 @@ def world():
 @pytest.mark.parametrize(("yaw", "pitch"), [(0.0, 1.0), (math.pi, -1.0), (math.pi / 2, 0.0)])
 def test_height_and_pitch_follow_the_grade(world, yaw, pitch):
     x = np.array([10.3, 77.77, 200.5])
-    ground = world.episode.view.lanes.under(np.column_stack([x, 0 * x + 1.75, GRADE * x]), np.full(3, yaw))
+    places = np.column_stack([x, 0 * x + 1.75, GRADE * x])
+    ground = world.episode.roads.ground(places, np.full(3, yaw), np.full(3, 2.88))
     np.testing.assert_allclose([place.height for place in ground], GRADE * x, atol=1e-3)
     expected = math.degrees(math.atan(GRADE)) * pitch
-    np.testing.assert_allclose(
-        [place.pitch for place in ground], expected, atol=5e-3
-    )  # carla.Map takes the grade for the angle
+    np.testing.assert_allclose([place.pitch for place in ground], expected, atol=5e-3)
+    np.testing.assert_allclose(world.episode.roads.lanes.heights(places), GRADE * x, atol=1e-3)
 
 
 def test_a_car_climbs_with_its_road(world):
@@ -44,6 +44,6 @@ def test_a_car_climbs_with_its_road(world):
     x, _, z = car.transform.location
     assert z == pytest.approx(GRADE * x, abs=2e-3)
     assert car.velocity[2] == pytest.approx(GRADE * car.velocity[0], rel=5e-3)
-    assert world.episode.view.lanes.distance(np.array([[50.0, 1.75 + 4.0, GRADE * 50.0]]))[0] == pytest.approx(
+    assert world.episode.roads.lanes.distance(np.array([[50.0, 1.75 + 4.0, GRADE * 50.0]]))[0] == pytest.approx(
         4, abs=0.2
     )
