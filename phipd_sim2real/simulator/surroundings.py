@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -11,7 +12,6 @@ from phipd_sim2real.geometry import vector_from_carla
 from phipd_sim2real.simulator.footprints import Footprint
 from phipd_sim2real.simulator.level_boxes import LevelBox
 from phipd_sim2real.simulator.maps import RoadMap
-from phipd_sim2real.simulator.roads import Roads
 from phipd_sim2real.simulator.scene import Geometry, Scene
 from phipd_sim2real.simulator.triangles import Label, Material
 
@@ -21,18 +21,33 @@ DISTRICT = "modern"
 OFF_ROAD_M = 3.4
 """Bodies nearer to the middle of a lane than this reach nothing: posts stand beyond shoulder or sidewalk."""
 
-_HARD = (Label.BUILDINGS, Label.FENCES, Label.POLES, Label.TRAFFIC_SIGNS)
+_HARD = (Label.BUILDINGS, Label.FENCES, Label.POLES, Label.TRAFFIC_SIGNS, Label.CAR)
 _BUMPER_M = (0.3, 1.2)
 _PIECE_M = 2.0
 _ASIDE_M = np.array([0.0013, 0.0017, 0.0])
 """Rays are cast a little aside: one along the edge between two triangles falls through."""
 
 
+class Walls(NamedTuple):
+    """Outlines of everything hard, in pieces, CARLA's axes, metres.
+
+    Attributes:
+        starts, ends: (N, 2) on the plane.
+        heights: (N, 2) lowest and highest z.
+        labels: (N,) CityObjectLabels.
+    """
+
+    starts: np.ndarray
+    ends: np.ndarray
+    heights: np.ndarray
+    labels: np.ndarray
+
+
 class Surroundings:
     """The scene of a map in one district, built when it is first asked for."""
 
-    def __init__(self, road_map: RoadMap, seed: int, roads: Roads) -> None:
-        self._map, self._seed, self._roads = road_map, seed, roads
+    def __init__(self, road_map: RoadMap, seed: int) -> None:
+        self._map, self._seed = road_map, seed
 
     @cached_property
     def _scene(self) -> Scene:
@@ -55,24 +70,20 @@ class Surroundings:
             footprint: the rectangle.
             height: of the ground there, metres.
         """
-        starts, ends, labels, tree = self._walls
+        walls, tree = self._walls
         near = np.array(tree.query_ball_point((footprint.x, footprint.y), footprint.radius + _PIECE_M), int)
-        near = near[_crosses(footprint, starts[near], ends[near])]
-        return Label(labels[near.min()]) if len(near) else None
+        low, high = walls.heights[near].T - height
+        near = near[(low < _BUMPER_M[1]) & (high > _BUMPER_M[0])]
+        near = near[_crosses(footprint, walls.starts[near], walls.ends[near])]
+        return Label(walls.labels[near.min()]) if len(near) else None
 
     @cached_property
-    def _walls(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, cKDTree]:
-        """Outlines at bumper height in pieces: starts, ends (N, 2), labels (N,), and a tree of their middles."""
+    def _walls(self) -> tuple[Walls, cKDTree]:
+        """Everything hard, and a tree of the pieces' middles."""
         soup = self.geometry.soup
         hard = np.isin(soup.label, _HARD) | (soup.material == Material.TRUNK)
-        triangles, labels = vector_from_carla(soup.vertices[hard]), soup.label[hard]
-        ground = 0.0 if self._roads.flat else self._roads.lanes.heights(triangles.mean(1))
-        low, high = triangles[..., 2].min(1) - ground, triangles[..., 2].max(1) - ground
-        reached = (low < _BUMPER_M[1]) & (high > _BUMPER_M[0])
-        corners, labels = triangles[reached][..., :2], np.repeat(labels[reached], 3)
-        starts, ends = corners.reshape(-1, 2), np.roll(corners, -1, axis=1).reshape(-1, 2)
-        starts, ends, labels = _cut(starts, ends, labels)
-        return starts, ends, labels, cKDTree((starts + ends) / 2.0)
+        walls = _outlines(vector_from_carla(soup.vertices[hard]), soup.label[hard])
+        return walls, cKDTree((walls.starts + walls.ends) / 2.0)
 
     def cast(self, start: np.ndarray, end: np.ndarray) -> list[tuple[int, np.ndarray]]:
         """Everything between two points, nearest first.
@@ -100,14 +111,16 @@ class Surroundings:
         return found
 
 
-def _cut(starts: np.ndarray, ends: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cuts segments into pieces of at most `_PIECE_M`."""
+def _outlines(triangles: np.ndarray, labels: np.ndarray) -> Walls:
+    """Edges of (T, 3, 3) triangles, CARLA's axes, seen from above and cut into pieces of at most `_PIECE_M`."""
+    corners, heights = triangles[..., :2], np.stack([triangles[..., 2].min(1), triangles[..., 2].max(1)], axis=1)
+    starts, ends = corners.reshape(-1, 2), np.roll(corners, -1, axis=1).reshape(-1, 2)
     pieces = np.maximum(1, np.ceil(np.linalg.norm(ends - starts, axis=1) / _PIECE_M).astype(int))
     owner = np.repeat(np.arange(len(starts)), pieces)
     place = np.arange(len(owner)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     step = (ends - starts)[owner] / pieces[owner, None]
     begin = starts[owner] + place[:, None] * step
-    return begin, begin + step, labels[owner]
+    return Walls(begin, begin + step, heights[owner // 3], labels[owner // 3])
 
 
 def _crosses(footprint: Footprint, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:

@@ -62,7 +62,7 @@ class World:
         """Starts a fresh episode on a map: ids, clock and weather begin anew."""
         if road_map not in self._maps:  # only the last map is kept
             roads = Roads(road_map.name, road_map.xodr)
-            self._maps = {road_map: (roads, Surroundings(road_map, self._seed, roads))}
+            self._maps = {road_map: (roads, Surroundings(road_map, self._seed))}
         self.episode = Episode(episode_id, road_map, *self._maps[road_map])
         self._add(Actor(0, spectator_blueprint(), {}, Transform()))
         for signal in self.episode.roads.signals if "<signal" in road_map.xodr else ():

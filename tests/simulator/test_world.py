@@ -7,12 +7,15 @@ import pytest
 
 pytest.importorskip("carla", reason="needs the carla wheel")
 
+from phipd_sim2real.geometry import pose_from_carla
 from phipd_sim2real.simulator.actors import Sensor
+from phipd_sim2real.simulator.actors_mesh import ActorShape, actors_triangles
 from phipd_sim2real.simulator.blueprints import library
 from phipd_sim2real.simulator.dynamics import MAX_STEER_RAD, Mechanics, Motion, coast, drive
 from phipd_sim2real.simulator.episode import EpisodeSettings
 from phipd_sim2real.simulator.maps import read_map
 from phipd_sim2real.simulator.sensing import due, expose
+from phipd_sim2real.simulator.walkers import WalkerControl
 from phipd_sim2real.simulator.wire import Transform, VehicleControl
 from phipd_sim2real.simulator.world import RequestError, World
 
@@ -159,6 +162,29 @@ def test_cameras_of_one_place_share_a_cast(world):
     assert [(len(shot.kinds), shot.look) for shot in exposure.shots] == [(4, "source"), (1, "target"), (1, "source")]
     assert due(world, lambda stream: False) == []
     assert expose(world, [], 0) is None
+
+
+def test_every_body_is_seen_as_what_it_says_it_is(world, blueprints):
+    bodies = [name for name, blueprint in blueprints.items() if blueprint.body is not None]
+    for index, name in enumerate(bodies):
+        solid = world.spawn([1, name, []], Transform((20.0 * index, 500.0, 0.0)))
+        shape = ActorShape(
+            solid.actor_id, name, solid.colour(), pose_from_carla(*solid.foot), solid.body.half_size, (0.0, 0.0, 1.0)
+        )
+        assert set(actors_triangles([shape]).label) == set(solid.semantic_tags()), name
+
+
+def test_a_walker_is_seen_where_its_feet_are_now_and_were_before(world):
+    walker = world.spawn([1, "walker.pedestrian.0001", []], world.episode.roads.spawn_points[0])
+    world.spawn(camera("rgb"), Transform((0, 0, 5)))
+    walker.control = WalkerControl((1.0, 0.0, 0.0), 2.0)
+    feet = []
+    for _ in range(2):
+        world.tick()
+        feet.append(walker.foot)
+    (seen,) = expose(world, due(world, lambda stream: True), 0).bodies
+    assert (seen.before, seen.foot) == tuple(feet)
+    assert seen.foot.location[0] - seen.before.location[0] == pytest.approx(0.2)
 
 
 def test_sensor_tick_counts_whole_ticks(world):
