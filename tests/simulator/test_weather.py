@@ -14,6 +14,7 @@ from straight_road import LANE_WIDTH, straight_road
 
 from phipd_sim2real.simulator.actors_mesh import ActorShape
 from phipd_sim2real.simulator.casting import Stage
+from phipd_sim2real.simulator.episode import CLEAR_NOON
 from phipd_sim2real.simulator.furniture import street_light
 from phipd_sim2real.simulator.lamps import LightState, head_lamps, irradiance, street_lamps
 from phipd_sim2real.simulator.looks import LOOKS
@@ -23,7 +24,6 @@ from phipd_sim2real.simulator.scene import Geometry, Scene
 from phipd_sim2real.simulator.sky import Weather, light
 from phipd_sim2real.simulator.surface import Surface
 from phipd_sim2real.simulator.triangles import Label
-from phipd_sim2real.simulator.world import CLEAR_NOON
 
 DAY = Weather(sun_altitude_deg=45.0)
 NIGHT = Weather(sun_altitude_deg=-40.0)
