@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from phipd_sim2real.cli_rig import rig
 from phipd_sim2real.errors import StageError, UsageError
 
 if TYPE_CHECKING:
@@ -203,6 +204,7 @@ def inspect(
 
 bench = typer.Typer(no_args_is_help=True, help="Measure the method against its rival, from configurations alone.")
 app.add_typer(bench, name="bench")
+app.add_typer(rig, name="rig")
 
 BenchConfig = Annotated[Path, typer.Option("--config", help="Benchmark configuration (YAML).")]
 BenchOut = Annotated[Path, typer.Option("--out", help="Folder of the benchmark; what is complete in it is kept.")]

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from phipd_sim2real.geometry import invert, transform_points
-from phipd_sim2real.waymo.camera_model import Calibration, inside_picture, project
+from phipd_sim2real.waymo.camera_model import Calibration, inside_picture, project, undistort
 
 SKY_DEPTH_M = 999.0
 """Depth from which a pixel is infinitely far; CARLA's depth camera ends at 1000 m."""
@@ -26,7 +26,6 @@ OWN_BOX_MIN, OWN_BOX_MAX = (-1.5, -1.3, -0.5), (4.5, 1.3, 2.2)
 
 DEPTH_TOLERANCE = 0.03  # share of inverse depth
 INVERSE_DEPTH_TOLERANCE = 5e-4  # 1/m; tells 300 m from the sky
-UNDISTORTION_ROUNDS = 10
 
 
 class Flow(NamedTuple):
@@ -103,16 +102,9 @@ def sight_lines(calibration: Calibration) -> np.ndarray:
 
     Waymo's lens model (radial k1, k2, k3, tangential p1, p2) is inverted by fixed-point iteration.
     """
-    f_u, f_v, c_u, c_v, k1, k2, p1, p2, k3 = np.asarray(calibration.intrinsic, dtype=np.float64)
+    f_u, f_v, c_u, c_v, *distortion = np.asarray(calibration.intrinsic, dtype=np.float64)
     distorted = (_pixel_centres(calibration.height, calibration.width) - (c_u, c_v)) / (f_u, f_v)
-    u, v = u_d, v_d = distorted.T
-    for _ in range(UNDISTORTION_ROUNDS):
-        r2 = u**2 + v**2
-        r_d = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
-        u, v = (
-            (u_d - 2 * p1 * u * v - p2 * (r2 + 2 * u**2)) / r_d,
-            (v_d - p1 * (r2 + 2 * v**2) - 2 * p2 * u * v) / r_d,
-        )
+    u, v = undistort(*distorted.T, distortion)
     return np.stack([np.ones_like(u), -u, -v], axis=-1)
 
 

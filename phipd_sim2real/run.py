@@ -113,6 +113,7 @@ class Run:
     def capture_all(self) -> dict[str, Any]:
         """Captures every log of the run, side by side."""
         self.check_captures()
+        from phipd_sim2real.capture.summary import read_table
         from phipd_sim2real.capture.supervisor import Stopped
 
         with ThreadPoolExecutor(max_workers=max(1, len(self.settings.capture))) as pool:
@@ -126,7 +127,8 @@ class Run:
             raise error
         logs = {name: capture.result() for name, capture in captures.items()}
         summary = {name: {"folder": str(log.root), "segments": len(log.segments)} for name, log in logs.items()}
-        return {"logs": summary, "text": "\n".join(f"{name}: {log.root}" for name, log in logs.items())}
+        text = (f"{name}: {log.root}\n{read_table(log.root) or ''}".strip() for name, log in logs.items())
+        return {"logs": summary, "text": "\n".join(text)}
 
     def log(self, name: str) -> DriveLog:
         """A log by name: given ready-made, or captured."""

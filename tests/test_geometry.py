@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from phipd_sim2real.capture.rig import CameraMount
 from phipd_sim2real.geometry import (
     FUTURE_TIMES_S,
     PAST_TIMES_S,
@@ -24,6 +25,7 @@ rotations = st.tuples(st.floats(-89, 89), st.floats(-179.9, 179.9), st.floats(-1
 
 
 @given(locations, rotations)
+@settings(deadline=None)
 def test_a_pose_survives_the_way_to_carla_and_back(location, rotation):
     back_location, back_rotation = pose_to_carla(pose_from_carla(location, rotation))
     np.testing.assert_allclose(back_location, location, atol=1e-9)
@@ -31,6 +33,7 @@ def test_a_pose_survives_the_way_to_carla_and_back(location, rotation):
 
 
 @given(locations, rotations)
+@settings(deadline=None)
 def test_poses_are_rigid_and_right_handed(location, rotation):
     pose = pose_from_carla(location, rotation)
     assert np.linalg.det(pose[:3, :3]) == pytest.approx(1.0)
@@ -38,7 +41,7 @@ def test_poses_are_rigid_and_right_handed(location, rotation):
 
 
 @given(locations, rotations, locations)
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_points_go_where_carla_sends_them(location, rotation, point):
     carla = pytest.importorskip("carla", reason="needs the carla wheel")
     transform = carla.Transform(carla.Location(*location), carla.Rotation(*rotation))
@@ -101,3 +104,50 @@ def test_what_cannot_be_answered_is_refused(t0, message):
     times = np.arange(100) * 0.1
     with pytest.raises(ValueError, match=message):
         ego_states(times, _circle(times, 8.0, 0.01), t0)
+
+
+vectors = st.tuples(st.floats(-50, 50), st.floats(-50, 50), st.floats(-50, 50))
+
+
+@given(rotations, vectors)
+@settings(max_examples=50, deadline=None)
+def test_a_camera_turned_by_our_angles_is_the_one_that_carla_turns(rotation, point):
+    """A rig's yaw, pitch and roll become CARLA's rotation and come back: positive yaw is to the left here."""
+    carla = pytest.importorskip("carla", reason="needs the carla wheel")
+    mount = CameraMount(
+        camera=1, width=64, height=64, fov_degrees=60, position_in_vehicle=(1.0, 0.5, 2.0),
+        pitch_degrees=rotation[0], yaw_degrees=rotation[1], roll_degrees=rotation[2],
+    )  # fmt: skip
+    location, turned = pose_to_carla(mount.pose_camera_in_vehicle())
+    np.testing.assert_allclose(turned, (rotation[0], -rotation[1], rotation[2]), atol=1e-6)
+    transform = carla.Transform(carla.Location(*map(float, location)), carla.Rotation(*map(float, turned)))
+    moved = transform.transform(carla.Location(*map(float, vector_from_carla(point))))
+    ours = transform_points(mount.pose_camera_in_vehicle(), np.array(point))
+    np.testing.assert_allclose(vector_from_carla([moved.x, moved.y, moved.z]), ours, atol=2e-3)
+
+
+def test_left_up_and_a_lean_to_the_right_are_what_they_say():
+    axes = {name: CameraMount(
+        camera=1, width=64, height=64, fov_degrees=60, position_in_vehicle=(0, 0, 0), **{f"{name}_degrees": 10.0}
+    ).pose_camera_in_vehicle() for name in ("yaw", "pitch", "roll")}  # fmt: skip
+    assert axes["yaw"][1, 0] > 0.1, "looks to the left"
+    assert axes["pitch"][2, 0] > 0.1, "looks up"
+    assert axes["roll"][2, 1] > 0.1, "its left side rises"
+
+
+@given(rotations, vectors)
+@settings(max_examples=50, deadline=None)
+def test_a_body_that_turns_moves_its_points_as_its_angular_velocity_says(rotation, point):
+    """Small turn about CARLA's z (clockwise from above) against ω × r in right-handed axes."""
+    pose = pose_from_carla((0, 0, 0), (0, rotation[1], 0))
+    later = pose_from_carla((0, 0, 0), (0, rotation[1] + 0.01, 0))
+    moved = transform_points(later, np.array(point)) - transform_points(pose, np.array(point))
+    omega = angular_velocity_from_carla((0.0, 0.0, 0.01))
+    np.testing.assert_allclose(moved, np.cross(omega, transform_points(pose, np.array(point))), atol=1e-5)
+
+
+@given(vectors)
+@settings(deadline=None)
+def test_mirroring_is_its_own_inverse_and_keeps_lengths(vector):
+    np.testing.assert_array_equal(vector_from_carla(vector_from_carla(vector)), vector)
+    assert np.linalg.norm(vector_from_carla(vector)) == pytest.approx(np.linalg.norm(vector))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phipd_sim2real.capture.rig import CameraMount, Rig
+from phipd_sim2real.capture.lens import LensResampler, resampler_of
+from phipd_sim2real.capture.rig import CameraMount, Lens, Rig
 from phipd_sim2real.capture.session import Episode, import_carla
 from phipd_sim2real.errors import StageError
 from phipd_sim2real.geometry import pose_to_carla
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 FRAME_LIMIT_S = 60.0
 COLOUR = "rgb"
 LABELS = ("depth", "semantic_segmentation", "instance_segmentation")
+
+LENS_ATTRIBUTES = {
+    "focal_x": "f_u",
+    "focal_y": "f_v",
+    "centre_x": "c_u",
+    "centre_y": "c_v",
+    **{name: name for name in ("k1", "k2", "p1", "p2", "k3")},
+}
+"""Blueprint attribute -> field of `Lens`, on servers that render lenses; CARLA's blueprints have none of these."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +46,42 @@ class Picture:
     depth_m: np.ndarray | None
     semantics: np.ndarray | None
     instances: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """What the sensors of one camera sent for one tick, not yet decoded.
+
+    Attributes:
+        bgra: (H, W, 4) uint8 of colour, and of the labels where they are recorded.
+        resampler: from the pinhole that was rendered to the camera's lens; None where they are the same.
+    """
+
+    bgra: tuple[np.ndarray, ...]
+    resampler: LensResampler | None
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory of the pixels."""
+        return sum(pixels.nbytes for pixels in self.bgra)
+
+    def decode(self) -> Picture:
+        """The picture of the camera's lens."""
+        colour, *labels = self.bgra
+        rgb = np.ascontiguousarray(colour[..., 2::-1])
+        resampler = self.resampler
+        if not labels:
+            return Picture(rgb if resampler is None else resampler.colour(rgb), None, None, None)
+        depth, semantics, instances = (
+            depth_from_bgra(labels[0]),
+            labels[1][..., 2].copy(),
+            instances_from_bgra(labels[2]),
+        )
+        if resampler is None:
+            return Picture(rgb, depth, semantics, instances)
+        return Picture(
+            resampler.colour(rgb), resampler.depth(depth), resampler.labels(semantics), resampler.labels(instances)
+        )
 
 
 class SensorQueue:
@@ -87,14 +133,28 @@ class CameraArray:
                 blueprints that have it.
         """
         kinds = (COLOUR, *LABELS) if labels else (COLOUR,)
+        renders_lenses = server_renders_lenses(episode.world.get_blueprint_library())
+        self._resamplers = {mount.camera: None if renders_lenses else resampler_of(mount) for mount in rig.cameras}
         self._queues = {
-            mount.camera: [_attach(episode, parent, rig, mount, kind, attributes) for kind in kinds]
+            mount.camera: [
+                _attach(episode, parent, rig, mount, kind, _optics(mount, self._resamplers[mount.camera]) | attributes)
+                for kind in kinds
+            ]
             for mount in rig.cameras
         }
 
-    def take(self, frame: int) -> dict[int, Picture]:
-        """Waits for the pictures of a frame, by camera id."""
-        return {camera: _decode([queue.take(frame) for queue in queues]) for camera, queues in self._queues.items()}
+    def take(self, frame: int) -> dict[int, Frames]:
+        """Waits for the frames of a tick, by camera id."""
+        return {
+            camera: Frames(tuple(queue.take(frame) for queue in queues), self._resamplers[camera])
+            for camera, queues in self._queues.items()
+        }
+
+
+def server_renders_lenses(library: carla.BlueprintLibrary) -> bool:
+    """Whether the server's cameras take intrinsics and distortion, so that nothing need be resampled."""
+    camera = library.find(f"sensor.camera.{COLOUR}")
+    return all(camera.has_attribute(name) for name in LENS_ATTRIBUTES)
 
 
 def depth_from_bgra(bgra: np.ndarray) -> np.ndarray:
@@ -108,12 +168,27 @@ def instances_from_bgra(bgra: np.ndarray) -> np.ndarray:
     return bgra[..., 1].astype(np.uint16) + 256 * bgra[..., 0].astype(np.uint16)
 
 
-def _decode(frames: list[np.ndarray]) -> Picture:
-    rgb = np.ascontiguousarray(frames[0][..., 2::-1])
-    if len(frames) == 1:
-        return Picture(rgb, None, None, None)
-    _, depth, semantics, instances = frames
-    return Picture(rgb, depth_from_bgra(depth), semantics[..., 2].copy(), instances_from_bgra(instances))
+def _optics(mount: CameraMount, resampler: LensResampler | None) -> dict[str, str]:
+    """Attributes that make a server's camera see what the mount's lens sees, or the pinhole it is made from."""
+    if resampler is not None:
+        view = resampler.view
+        return _pinhole(view.width, view.height, view.fov_degrees)
+    if mount.lens is None:
+        return _pinhole(mount.width, mount.height, mount.fov_degrees)
+    return _size(mount.width, mount.height) | lens_attributes(mount.lens)
+
+
+def lens_attributes(lens: Lens) -> dict[str, str]:
+    """Blueprint attributes of a lens."""
+    return {attribute: str(getattr(lens, field)) for attribute, field in LENS_ATTRIBUTES.items()}
+
+
+def _pinhole(width: int, height: int, fov_degrees: float) -> dict[str, str]:
+    return _size(width, height) | {"fov": str(fov_degrees)}
+
+
+def _size(width: int, height: int) -> dict[str, str]:
+    return {"image_size_x": str(width), "image_size_y": str(height)}
 
 
 def _attach(
@@ -121,10 +196,9 @@ def _attach(
 ) -> SensorQueue:
     carla = import_carla()
     blueprint = episode.world.get_blueprint_library().find(f"sensor.camera.{kind}")
-    size = {"image_size_x": mount.width, "image_size_y": mount.height, "fov": mount.fov_degrees}
-    for name, value in (size | attributes).items():
+    for name, value in attributes.items():
         if blueprint.has_attribute(name):
-            blueprint.set_attribute(name, str(value))
+            blueprint.set_attribute(name, value)
     pose_camera_in_actor = rig.pose_vehicle_in_actor() @ mount.pose_camera_in_vehicle()
     location, rotation = pose_to_carla(pose_camera_in_actor)
     transform = carla.Transform(carla.Location(*map(float, location)), carla.Rotation(*map(float, rotation)))

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from phipd_sim2real.capture.lens import resampler_of
 from phipd_sim2real.capture.plan import PlannedSegment, plan_segments
 from phipd_sim2real.capture.rig import Rig, load_rig
 from phipd_sim2real.capture.session import connect, import_carla
 from phipd_sim2real.capture.settings import EMBEDDED, CaptureSettings
+from phipd_sim2real.capture.summary import write_summary
 from phipd_sim2real.capture.supervisor import Stopped, WorkerFailed, WorkerProcess
 from phipd_sim2real.drivelog import (
     Provenance,
@@ -109,12 +111,15 @@ class _Capture:
         if self._missing:
             self.check()
             self._run_crews()
+            write_summary(self._out)
         return CaptureSummary(len(self._planned), self._captured, self._retries)
 
     def check(self) -> None:
         """Refuses what cannot work."""
         if not self._missing:
             return
+        for mount in self._rig.cameras:
+            resampler_of(mount)
         if self._settings.endpoint == EMBEDDED:
             import_carla()
             self._refuse_unknown_maps()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from phipd_sim2real.capture import scenes
 from phipd_sim2real.capture.cameras import Picture
+from phipd_sim2real.capture.plan import PlannedSegment
 from phipd_sim2real.capture.rig import CameraMount, Rig
+from phipd_sim2real.capture.scenes import DriveTrack
 from phipd_sim2real.drivelog import CAMERA, METRES_PER_UNIT, OBJECT, TIMESTAMP, column
 from phipd_sim2real.drivelog.images import encode_depth, encode_jpeg, encode_labels
 from phipd_sim2real.drivelog.schema import BOX_CYCLIST, BOX_PEDESTRIAN, BOX_VEHICLE, GLOBAL_SHUTTER
@@ -20,6 +24,7 @@ from phipd_sim2real.geometry import (
     vector_from_carla,
     yaw_of,
 )
+from phipd_sim2real.motion_geometry import Box
 
 if TYPE_CHECKING:
     import carla
@@ -64,6 +69,21 @@ class TrackedObject:
     kind: int
     centre_in_actor: np.ndarray
     size: np.ndarray
+
+    @property
+    def name(self) -> str:
+        """As in `key.laser_object_id`."""
+        return f"{self.label_id:04d}"
+
+
+def tracked_objects(world: carla.World, ego: carla.Vehicle) -> list[TrackedObject]:
+    """All labelled actors beside the ego, numbered from 2 in the order of their ids; the ego is 1."""
+    others = [
+        actor
+        for actor in world.get_actors()
+        if actor.id != ego.id and actor.type_id.startswith(("vehicle.", "walker."))
+    ]
+    return [track(actor, label) for label, actor in enumerate(sorted(others, key=lambda actor: actor.id), start=2)]
 
 
 def track(actor: carla.Actor, label_id: int) -> TrackedObject:
@@ -114,8 +134,40 @@ def box_row(moment: EgoMoment, tracked: TrackedObject, state: carla.ActorSnapsho
     }
     for prefix, vector in (("box.center", centre), ("box.size", tracked.size), ("speed", speed)):
         values |= {f"{prefix}.{axis}": float(value) for axis, value in zip("xyz", vector, strict=True)}
-    keys = {TIMESTAMP: moment.timestamp_micros, OBJECT: f"{tracked.label_id:04d}"}
+    keys = {TIMESTAMP: moment.timestamp_micros, OBJECT: tracked.name}
     return keys | {column("lidar_box", name): value for name, value in values.items()}
+
+
+def box_of(row: Row) -> Box:
+    """Pose and size of a row of lidar_box."""
+    centre, size = (
+        np.array([row[column("lidar_box", f"box.{part}.{axis}")] for axis in "xyz"]) for part in ("center", "size")
+    )
+    heading = row[column("lidar_box", "box.heading")]
+    pose = np.eye(4)
+    pose[:2, :2] = [[np.cos(heading), -np.sin(heading)], [np.sin(heading), np.cos(heading)]]
+    pose[:3, 3] = centre
+    return Box(pose, size)
+
+
+def vehicles_around(
+    moment: EgoMoment, tracked: Sequence[TrackedObject], snapshot: carla.WorldSnapshot
+) -> tuple[np.ndarray, np.ndarray]:
+    """(M, 2) middles in the vehicle frame, metres, and (M,) headings, rad, of the other vehicles."""
+    pose_vehicle_from_world = invert(moment.pose_vehicle_in_world)
+    poses = [
+        pose_vehicle_from_world @ carla_pose(snapshot.find(item.actor_id).get_transform())
+        for item in tracked
+        if item.kind == BOX_VEHICLE
+    ]
+    stacked = np.stack(poses) if poses else np.zeros((0, 4, 4))
+    return stacked[:, :2, 3], yaw_of(stacked)
+
+
+def drive_track(moments: Sequence[EgoMoment], ahead_m: np.ndarray) -> DriveTrack:
+    """The ego's motion; `ahead_m` as in `DriveTrack`."""
+    times_s = np.array([moment.timestamp_micros for moment in moments]) / 1e6
+    return scenes.track(times_s, np.stack([moment.pose_vehicle_in_world for moment in moments]), ahead_m)
 
 
 def image_rows(moment: EgoMoment, camera: int, picture: Picture, jpeg_quality: int) -> dict[str, Row]:
@@ -171,6 +223,22 @@ def stats_row(moment: EgoMoment, location: str, weather: dict[str, float], kinds
     }
     keys = {TIMESTAMP: moment.timestamp_micros}
     return keys | {column("stats", name): value for name, value in values.items()}
+
+
+def scene_row(segment: PlannedSegment, drive: DriveTrack, weather: dict[str, float], attempts: int, cars: int) -> Row:
+    """Row of drive_scene: what was planned, and what the recorded drive shows."""
+    values: Row = {
+        "map": segment.short_map_name,
+        "weather": segment.weather,
+        "traffic": segment.traffic,
+        "scene": segment.scene,
+        "shown": scenes.shows(drive, segment.scene),
+        "attempts": attempts,
+        "cars": cars,
+        "weather_parameters": list(weather.items()),
+    }
+    values |= {f"seconds.{scene}": seconds for scene, seconds in scenes.seconds_of(drive).items()}
+    return {column("drive_scene", name): value for name, value in values.items()}
 
 
 def intent_row(timestamp_micros: int, intent: int) -> Row:

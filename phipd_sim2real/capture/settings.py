@@ -4,54 +4,30 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from phipd_sim2real.capture.rig import unset
+from phipd_sim2real.capture.variety import PlanSettings, TrafficSettings, WeatherSettings
 from phipd_sim2real.settings import Settings
+
+Label = Literal[
+    "camera_box",
+    "projected_lidar_box",
+    "lidar_camera_synced_box",
+    "object_visibility",
+    "camera_flow",
+    "ego_state",
+    "map_lane",
+    "traffic_light",
+]
+OF_PICTURES = ("camera_box", "projected_lidar_box", "lidar_camera_synced_box", "object_visibility", "camera_flow")
+"""Labels that are made from depth and semantics."""
 
 EMBEDDED = "embedded"
 DECISECONDS = 10
 """Poses are recorded ten times a second, as in Waymo's logs."""
-
-
-class TrafficSettings(Settings):
-    """Who drives, and how."""
-
-    cars: int = Field(default=8, ge=0, le=200)
-    """Other cars in the world; fewer where the map has fewer spawn points."""
-
-    slowest_percent: float = Field(default=30.0, ge=0, le=90)
-    """The ego drives up to this much below the speed limit."""
-
-    fastest_percent: float = Field(default=20.0, ge=0, le=50)
-    """The ego drives up to this much above the speed limit."""
-
-    lane_offset_m: float = Field(default=0.5, ge=0, le=1)
-    """The ego keeps up to this far left or right of its lane's centre, a constant per segment."""
-
-
-class WeatherSettings(Settings):
-    """Ranges from which each segment draws its weather."""
-
-    sun_altitude_degrees: tuple[float, float] = (20.0, 70.0)
-    """Height of the sun over the horizon; its azimuth is uniform."""
-
-    cloudiness_percent: tuple[float, float] = (0.0, 60.0)
-    """Share of the sky that is covered."""
-
-    fog_percent: tuple[float, float] = (0.0, 0.0)
-    """Density of fog."""
-
-    wetness_percent: tuple[float, float] = (0.0, 0.0)
-    """How wet the road is."""
-
-    @model_validator(mode="after")
-    def _ranges_are_ordered(self) -> Self:
-        for name, (low, high) in self.model_dump().items():
-            if not (-90 if name.startswith("sun") else 0) <= low <= high <= 100:
-                raise ValueError(f"{name} = [{low}, {high}] must be [low, high] within the parameter's range")
-        return self
 
 
 class ImageSettings(Settings):
@@ -90,7 +66,7 @@ class CaptureSettings(Settings):
     """Maps to drive on, in turn."""
 
     segments: int = Field(default=10, ge=1, le=100_000)
-    """Number of drives."""
+    """Number of drives; with a plan, the plan counts them."""
 
     seconds: float = Field(default=20.0, ge=1, le=600)
     """Time from the first to the last pose of a drive."""
@@ -113,11 +89,18 @@ class CaptureSettings(Settings):
     images: ImageSettings = ImageSettings()
     """Which pictures are kept."""
 
+    labels: tuple[Label, ...] = Field(default=(), exclude_if=unset)
+    """Further tables: 2-D boxes and visibility of objects, optical flow to the next picture, the ego's velocity,
+    acceleration and controls, lanes near its path, traffic lights."""
+
     traffic: TrafficSettings = TrafficSettings()
     """Who drives, and how."""
 
     weather: WeatherSettings = WeatherSettings()
     """Ranges of the weather."""
+
+    plan: PlanSettings | None = Field(default=None, exclude_if=unset)
+    """Combinations of maps, weathers, traffic and scenes, in place of `segments`, `traffic` and `weather`."""
 
     workers: int = Field(default=1, ge=1, le=64)
     """Segments captured at the same time, each on a simulator of its own; 1 with a CARLA server."""
@@ -140,9 +123,24 @@ class CaptureSettings(Settings):
             first, last = self.images.window_s
             if not 0 <= first <= last <= self.seconds:
                 raise ValueError(f"images.window_s = [{first}, {last}] must lie within the {self.seconds} s of a drive")
+        wanting = [label for label in self.labels if label in OF_PICTURES]
+        if wanting and not self.images.labels:
+            raise ValueError(f"labels {', '.join(wanting)} are made from depth; set images.labels to true")
+        if self.plan is not None and {"segments", "traffic", "weather"} & self._given():
+            raise ValueError(
+                "a plan says how many drives there are, and in what traffic and weather: remove segments, "
+                "traffic and weather beside it"
+            )
+        if self.plan is not None:
+            _require_known_counts(self.plan, self.maps)
         if self.endpoint != EMBEDDED and self.workers > 1:
             raise ValueError(f"workers = {self.workers} with a CARLA server; one server serves one worker, set it to 1")
         return self
+
+    def _given(self) -> set[str]:
+        """Settings that differ from their defaults."""
+        fields = type(self).model_fields
+        return {name for name in fields if getattr(self, name) != fields[name].default}
 
     @property
     def ticks_per_pose(self) -> int:
@@ -160,3 +158,19 @@ class CaptureSettings(Settings):
     def total_ticks(self) -> int:
         """Recorded simulation steps of a segment, its first and its last moment included."""
         return round(self.seconds / self.delta_s) + 1
+
+
+def short_map_name(map_name: str) -> str:
+    """A map's name without folders and extension: `Carla/Maps/Town10HD` and `maps/Town10HD.xodr` become `Town10HD`."""
+    return map_name.rsplit("/", 1)[-1].removesuffix(".xodr")
+
+
+def _require_known_counts(plan: PlanSettings, maps: tuple[str, ...]) -> None:
+    names = [
+        f"{short_map_name(name)}/{weather}/{traffic}"
+        for name in maps
+        for weather in plan.weathers
+        for traffic in plan.traffic
+    ]
+    if unknown := set(plan.counts) - set(names):
+        raise ValueError(f"plan.counts names {', '.join(sorted(unknown))}; the combinations are {', '.join(names)}")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phipd_sim2real.capture.plan import PlannedSegment, Variation
+from phipd_sim2real.capture.plan import PlannedSegment, Variation, conditions
 from phipd_sim2real.capture.rig import Rig
 from phipd_sim2real.capture.session import Episode, import_carla
 from phipd_sim2real.capture.settings import CaptureSettings
+from phipd_sim2real.capture.staging import LeadCar, next_junction, place_ahead, reach, route, start_order
+from phipd_sim2real.capture.variety import NEED_TRAFFIC
 from phipd_sim2real.errors import StageError
 
 if TYPE_CHECKING:
@@ -20,15 +23,51 @@ NEARBY_M = 150.0
 ROOM_M = 9.0
 """Least distance between two cars at the start."""
 OTHERS_SLOWER_PERCENT = (-10.0, 40.0)
+CARS = [
+    "audi.a2",
+    "audi.etron",
+    "audi.tt",
+    "bmw.grandtourer",
+    "citroen.c3",
+    "dodge.charger_2020",
+    "jeep.wrangler_rubicon",
+    "lincoln.mkz_2020",
+    "mercedes.coupe",
+    "mercedes.sprinter",
+    "mini.cooper_s",
+    "mitsubishi.fusorosa",
+    "nissan.micra",
+    "nissan.patrol",
+    "seat.leon",
+    "tesla.model3",
+    "toyota.prius",
+    "volkswagen.t2_2021",
+]
+"""Who takes part, by name: draws do not change with a server's library."""
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who drives.
+
+    Attributes:
+        ego: the vehicle with the cameras.
+        lead: the car ahead of it, where one is staged and there was room for it.
+    """
+
+    ego: carla.Vehicle
+    lead: LeadCar | None = None
+
+    def before_tick(self, tick: int) -> None:
+        """Lets the staged car act; ticks are counted from the start of the recording."""
+        if self.lead is not None:
+            self.lead.before_tick(tick)
 
 
 def start_traffic(
     episode: Episode, rig: Rig, settings: CaptureSettings, segment: PlannedSegment, variation: Variation
-) -> carla.Vehicle:
+) -> Cast:
     """Spawns ego and traffic and tells the Traffic Manager how each drives.
-
-    Returns:
-        The ego vehicle.
 
     Raises:
         StageError: the map has no place for the ego.
@@ -37,17 +76,56 @@ def start_traffic(
     episode.world.set_weather(carla.WeatherParameters(**variation.weather))
     points = episode.map.get_spawn_points()
     order = variation.rng.permutation(len(points))
-    ego_index, ego = _spawn_ego(episode, rig, points, order, segment)
+    starts = order if segment.scene is None else _staged(episode, points, order, settings, segment, variation)
+    ego_index, ego = _spawn_ego(episode, rig, points, starts, segment)
     manager = episode.traffic_manager
     manager.auto_lane_change(ego, False)
     manager.vehicle_percentage_speed_difference(ego, variation.slower_percent)
     manager.vehicle_lane_offset(ego, variation.lane_offset_m)
-    for point in _places(points, order, ego_index)[: settings.traffic.cars]:
+    lead = _stage(episode, ego, points[ego_index], settings, segment, variation) if segment.scene else None
+    traffic, _ = conditions(settings, segment)
+    for point in _places(points, order, ego_index)[: traffic.cars]:
         car = episode.spawn_vehicle(_random_car(episode, variation.rng), point)
         if car is not None:
             manager.auto_lane_change(car, False)
             manager.vehicle_percentage_speed_difference(car, float(variation.rng.uniform(*OTHERS_SLOWER_PERCENT)))
-    return ego
+    return Cast(ego, lead)
+
+
+def _staged(
+    episode: Episode,
+    points: list[carla.Transform],
+    order: np.ndarray,
+    settings: CaptureSettings,
+    segment: PlannedSegment,
+    variation: Variation,
+) -> np.ndarray:
+    """The spawn points, those first that suit the scene."""
+    junctions = [next_junction(episode.map.get_waypoint(point.location)) for point in points]
+    reach_m = reach(variation.slower_percent, settings.warm_up_s, settings.seconds)
+    return start_order(segment.scene, segment.turn, junctions, order, reach_m)
+
+
+def _stage(
+    episode: Episode,
+    ego: carla.Vehicle,
+    start: carla.Transform,
+    settings: CaptureSettings,
+    segment: PlannedSegment,
+    variation: Variation,
+) -> LeadCar | None:
+    """Fixes the way, and puts a car ahead of the ego where the scene needs one."""
+    manager, words = episode.traffic_manager, route(segment.scene, segment.turn)
+    manager.set_route(ego, words)
+    if segment.scene not in NEED_TRAFFIC:
+        return None
+    place = place_ahead(episode.map.get_waypoint(start.location))
+    car = None if place is None else episode.spawn_vehicle(_random_car(episode, variation.rng), place)
+    if car is None:
+        return None
+    manager.set_route(car, words)
+    manager.auto_lane_change(car, False)
+    return LeadCar(manager, car, segment.scene, variation.slower_percent, settings.total_ticks)
 
 
 def _spawn_ego(
@@ -74,9 +152,9 @@ def _places(points: list[carla.Transform], order: np.ndarray, ego_index: int) ->
 
 
 def _random_car(episode: Episode, rng: np.random.Generator) -> carla.ActorBlueprint:
-    """A four-wheeled vehicle in one of its colours."""
+    """One of `CARS` in one of its colours."""
     library = episode.world.get_blueprint_library().filter("vehicle.*")
-    cars = sorted((b for b in library if int(b.get_attribute("number_of_wheels")) == 4), key=lambda b: b.id)
+    cars = sorted((b for b in library if b.id.removeprefix("vehicle.") in CARS), key=lambda b: b.id)
     car = cars[rng.integers(len(cars))]
     if car.has_attribute("color"):
         colours = car.get_attribute("color").recommended_values

@@ -18,8 +18,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from phipd_sim2real.capture.plan import plan_segments, short_map_name
-from phipd_sim2real.capture.recorder import record_segment
+from phipd_sim2real.capture.plan import plan_segments
+from phipd_sim2real.capture.recorder import Recording
 from phipd_sim2real.capture.rig import Rig
 from phipd_sim2real.capture.session import (
     ServerInfo,
@@ -29,7 +29,7 @@ from phipd_sim2real.capture.session import (
     server_info,
     world_mode,
 )
-from phipd_sim2real.capture.settings import EMBEDDED, CaptureSettings
+from phipd_sim2real.capture.settings import EMBEDDED, CaptureSettings, short_map_name
 from phipd_sim2real.errors import StageError, UsageError
 from phipd_sim2real.settings import Settings
 
@@ -137,12 +137,11 @@ def _run(job: Job, events: Events, inbox: Inbox) -> None:
     mode = job.restore_to or world_mode(client)
     events.send("server", version=server.version, domain=server.domain, mode=asdict(mode))
     check(job.settings, job.rig, server)
+    recording = Recording(client, server, job.settings, job.rig, mode, events.beat)
     planned = {segment.name: segment for segment in plan_segments(job.settings)}
     while (name := inbox.take()) is not None:
         inbox.busy = True
-        record_segment(
-            client, server, job.settings, job.rig, planned[name], job.out, job.config_hash, mode, events.beat
-        )
+        recording.record(planned[name], job.out, job.config_hash)
         inbox.busy = False
         events.send("done", segment=name)
     restore_mode(client, mode)

@@ -1,4 +1,4 @@
-"""What stands or moves in the world: vehicles, sensors on them, and the spectator."""
+"""What stands or moves in the world: the base of all actors, bodies, sensors on them, and the spectator."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from typing import Any
 
 from phipd_sim2real.geometry import pose_from_carla, pose_to_carla
 from phipd_sim2real.simulator.blueprints import Blueprint
-from phipd_sim2real.simulator.dynamics import Motion, coast, drive
-from phipd_sim2real.simulator.roads import Roads
-from phipd_sim2real.simulator.wire import ActorEntry, Transform, VehicleControl, VehicleEntry, stream_token
+from phipd_sim2real.simulator.footprints import Footprint
+from phipd_sim2real.simulator.triangles import Label
+from phipd_sim2real.simulator.wire import ActorEntry, Transform, stream_token
 
-LABEL_CAR, LABEL_BUS = 14, 16
+SLIDING_M_S2 = 5.0
+
+Vector = tuple[float, float, float]
+STILL: Vector = (0.0, 0.0, 0.0)
 
 
 @dataclass
 class Actor:
-    """Anything with an id; the base of vehicles and sensors, and the spectator itself.
+    """Anything with an id; the base of all others, and the spectator itself.
 
     Attributes:
         actor_id: unique within an episode.
@@ -26,6 +29,7 @@ class Actor:
         attributes: its blueprint's values with the client's changes.
         transform: world pose, CARLA's axes.
         parent_id: the actor it is fixed to, 0 for none.
+        history: its transforms at the end of the last ticks, newest first, at most three.
     """
 
     actor_id: int
@@ -33,6 +37,16 @@ class Actor:
     attributes: Mapping[str, str]
     transform: Transform
     parent_id: int = 0
+    history: tuple[Transform, ...] = field(default=(), init=False)
+
+    def remember(self) -> None:
+        """Notes its place at the end of a tick."""
+        self.history = (self.transform, *self.history)[:3]
+
+    @property
+    def before(self) -> Transform:
+        """Its place one tick ago; where it is now in its first tick."""
+        return self.history[1] if len(self.history) > 1 else self.transform
 
     def entry(self) -> ActorEntry:
         """Its part of a snapshot."""
@@ -65,85 +79,111 @@ class Actor:
 
 
 @dataclass
-class Vehicle(Actor):
-    """A vehicle on the kinematic bicycle.
+class Solid(Actor):
+    """Anything with a body: it is seen, and others run into it.
 
     Attributes:
-        motion: its state on the ground plane.
-        control: pedals and wheel as last told.
         velocity, acceleration, angular_velocity: of the origin in the world, CARLA's axes, m and degrees.
-        speed_limit: km/h.
         simulated: whether its physics are on; off, only transforms move it.
-        constant_speed: m/s forward whatever the pedals say, None for pedals.
-        light_state: CARLA's light flags, stored and told, not drawn.
+        collides: whether others run into it.
+        mount: pose relative to its parent, of a body that is fixed to one.
     """
 
-    motion: Motion = field(init=False)
-    control: VehicleControl = field(default_factory=VehicleControl)
-    velocity: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    acceleration: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    angular_velocity: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    speed_limit: float = 0.0
+    velocity: Vector = STILL
+    acceleration: Vector = STILL
+    angular_velocity: Vector = STILL
     simulated: bool = True
-    constant_speed: float | None = None
-    light_state: int = 0
+    collides: bool = True
+    mount: Transform = field(default_factory=Transform)
 
     def __post_init__(self) -> None:
         assert self.blueprint.body is not None
         self.body = self.blueprint.body
-        self.place(self.transform)
+        self.radius = math.hypot(*self.body.half_size[:2])
+
+    @property
+    def mass(self) -> float:
+        """kg; infinite where physics are off."""
+        return self.body.mass if self.simulated else math.inf
+
+    @property
+    def foot(self) -> Transform:
+        """Pose of the point on the ground below its middle."""
+        return self.below(self.transform)
+
+    def below(self, transform: Transform) -> Transform:
+        """Pose of the point on the ground below its middle, were it at `transform`."""
+        return transform
+
+    @property
+    def xy(self) -> tuple[float, float]:
+        """Its place on the plane, metres."""
+        return self.transform.location[:2]
+
+    @property
+    def footprint(self) -> Footprint:
+        """Its rectangle on the ground."""
+        x, y = self.xy
+        half_length, half_width, _ = self.body.half_size
+        return Footprint(x, y, math.radians(self.transform.rotation[1]), half_length, half_width)
 
     def place(self, transform: Transform) -> None:
-        """Puts it somewhere; speed along the body is kept."""
-        speed = self.motion.speed if hasattr(self, "motion") else 0.0
+        """Puts it somewhere."""
         self.transform = transform
-        x, y, _ = transform.location
-        self.motion = Motion(x, y, math.radians(transform.rotation[1]), speed)
+
+    def follow(self, parent: Actor | None) -> None:
+        """Takes its pose from its parent's."""
+        if parent is not None:
+            self.place(mounted(parent, self.mount))
 
     def push(self, velocity: Sequence[float]) -> None:
-        """Sets its speed from a world velocity (m/s); what points sideways is lost in the tyres."""
-        c, s = math.cos(self.motion.yaw), math.sin(self.motion.yaw)
-        speed = velocity[0] * c + velocity[1] * s
-        self.motion = Motion(self.motion.x, self.motion.y, self.motion.yaw, speed, self.motion.steer)
+        """Sets its velocity in the world, m/s."""
         self.velocity = (float(velocity[0]), float(velocity[1]), float(velocity[2]))
 
-    def advance(self, delta_s: float, roads: Roads) -> None:
-        """Moves it through one tick."""
-        before = self.velocity
-        if self.simulated:
-            self._move(delta_s, roads)
-        self.acceleration = tuple((now - then) / delta_s for now, then in zip(self.velocity, before, strict=True))
-        x, y, _ = self.transform.location
-        self.speed_limit = roads.speed_limit_kmh(x, y)
+    def kick(self, impulse: Sequence[float]) -> None:
+        """Changes its velocity by an impulse in the world, N·s."""
+        self.push([speed + change / self.body.mass for speed, change in zip(self.velocity, impulse, strict=True)])
 
-    def _move(self, delta_s: float, roads: Roads) -> None:
-        wheelbase = self.body.wheelbase
-        if self.constant_speed is None:
-            self.motion = drive(self.motion, self.control, wheelbase, delta_s)
-        else:
-            self.motion = coast(self.motion, self.constant_speed, self.motion.yaw_rate, wheelbase, delta_s)
-        yaw = self.motion.yaw
-        z, pitch = roads.ground(self.motion.x, self.motion.y, yaw, wheelbase)
-        self.transform = Transform((self.motion.x, self.motion.y, z), (pitch, math.degrees(yaw), 0.0))
-        self.velocity = (*self.motion.velocity(wheelbase), self.motion.speed * math.tan(math.radians(pitch)))
-        self.angular_velocity = (0.0, 0.0, math.degrees(self.motion.yaw_rate))
+    def move(self, delta_s: float) -> None:
+        """Moves it through one tick on the plane."""
+
+    def shift(self, x: float, y: float, velocity: Vector) -> None:
+        """Moves it to where a collision leaves it, at the velocity that remains, m/s."""
+        self.transform = Transform((x, y, self.transform.location[2]), self.transform.rotation)
+        self.velocity = velocity
 
     def entry(self) -> ActorEntry:
-        state = VehicleEntry(self.control, self.speed_limit)
-        return ActorEntry(self.actor_id, self.transform, self.velocity, self.angular_velocity, self.acceleration, state)
+        return ActorEntry(self.actor_id, self.transform, self.velocity, self.angular_velocity, self.acceleration)
 
     def bounding_box(self) -> list[Any]:
         half_size = self.body.half_size
-        return [[0.0, 0.0, half_size[2]], list(half_size), [0.0, 0.0, 0.0], self.actor_id]
+        up = half_size[2] + self.foot.location[2] - self.transform.location[2]
+        return [[0.0, 0.0, up], list(half_size), [0.0, 0.0, 0.0], self.actor_id]
 
     def semantic_tags(self) -> bytes:
-        bus = self.attributes["base_type"] == "bus"
-        return bytes([LABEL_BUS if bus else LABEL_CAR])
+        return bytes([Label.DYNAMIC])
 
     def colour(self) -> tuple[int, int, int]:
         """Paint, 0…255."""
-        red, green, blue = (int(part) for part in self.attributes["color"].split(","))
+        red, green, blue = (int(part) for part in self.attributes.get("color", self.body.colours[0]).split(","))
         return red, green, blue
+
+
+@dataclass
+class Prop(Solid):
+    """A thing that stands where it was put; with physics on, it slides when it is pushed."""
+
+    simulated: bool = False
+
+    def move(self, delta_s: float) -> None:
+        speed = math.hypot(self.velocity[0], self.velocity[1])
+        if speed == 0.0:
+            return
+        left = max(0.0, speed - SLIDING_M_S2 * delta_s) / speed
+        (x, y, z), rotation = self.transform
+        vx, vy = self.velocity[0] * left, self.velocity[1] * left
+        self.velocity = (vx, vy, 0.0)
+        self.transform = Transform((x + vx * delta_s, y + vy * delta_s, z), rotation)
 
 
 @dataclass
@@ -163,30 +203,14 @@ class Sensor(Actor):
         if parent is None:
             self.transform = self.mount
             return
-        pose = pose_from_carla(*parent.transform) @ pose_from_carla(*self.mount)
-        location, rotation = pose_to_carla(pose)
-        self.transform = Transform(tuple(map(float, location)), tuple(map(float, rotation)))
+        self.transform = mounted(parent, self.mount)
 
     def token(self, port: int) -> bytes:
         return stream_token(self.stream_id, port) if self.stream_id else b""
 
 
-def overlap(vehicle: Vehicle, other: Vehicle) -> bool:
-    """Whether two vehicles' rectangles on the ground meet (separating axes)."""
-    return not any(_apart(vehicle, other, axis) for axis in (*_axes(vehicle), *_axes(other)))
-
-
-def _axes(vehicle: Vehicle) -> tuple[tuple[float, float], tuple[float, float]]:
-    c, s = math.cos(vehicle.motion.yaw), math.sin(vehicle.motion.yaw)
-    return (c, s), (-s, c)
-
-
-def _apart(vehicle: Vehicle, other: Vehicle, axis: tuple[float, float]) -> bool:
-    gap = abs((other.motion.x - vehicle.motion.x) * axis[0] + (other.motion.y - vehicle.motion.y) * axis[1])
-    return gap > _reach(vehicle, axis) + _reach(other, axis)
-
-
-def _reach(vehicle: Vehicle, axis: tuple[float, float]) -> float:
-    forward, right = _axes(vehicle)
-    along = abs(forward[0] * axis[0] + forward[1] * axis[1]) * vehicle.body.half_size[0]
-    return along + abs(right[0] * axis[0] + right[1] * axis[1]) * vehicle.body.half_size[1]
+def mounted(parent: Actor, mount: Transform) -> Transform:
+    """World pose of what is fixed to an actor at `mount`."""
+    pose = pose_from_carla(*parent.transform) @ pose_from_carla(*mount)
+    location, rotation = pose_to_carla(pose)
+    return Transform(tuple(map(float, location)), tuple(map(float, rotation)))

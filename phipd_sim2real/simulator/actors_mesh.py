@@ -1,4 +1,4 @@
-"""Shapes of moving actors: cars, vans, buses, two-wheelers and walkers from their type and extent."""
+"""Shapes of moving actors: cars, vans, buses, two-wheelers, walkers and props from their type and extent."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ class ActorShape:
         pose_actor_in_world: (4, 4) right-handed; the origin is on the ground below the centre.
         extent_xyz: half sizes, metres.
         bbox_centre_xyz: centre of the bounding box in the actor's right-handed frame, metres.
+        pose_before_in_world: (4, 4), at the tick before; None where it did not move.
+        lights: CARLA's VehicleLightState.
     """
 
     actor_id: int
@@ -40,9 +42,12 @@ class ActorShape:
     pose_actor_in_world: np.ndarray
     extent_xyz: tuple[float, float, float]
     bbox_centre_xyz: tuple[float, float, float]
+    pose_before_in_world: np.ndarray | None = None
+    lights: int = 0
 
 
-_VANS = ("sprinter", "t2", "ambulance", "carlacola", "firetruck", "cybertruck", "truck", "volkswagen")
+_VANS = ("sprinter", "t2", "ambulance", "carlacola", "firetruck", "cybertruck", "truck", "volkswagen", "hgv")
+_TRUCKS = ("truck", "carlacola", "hgv")
 _TWO_WHEELERS = ("crossbike", "omafiets", "century", "ninja", "low_rider", "zx125", "yzf", "vespa")
 # Side profiles in units of half length and full height: lower body, then (x, z) of the cabin's feet and roof.
 _SEDAN = (
@@ -71,19 +76,35 @@ def _placed(actor: ActorShape) -> Triangles:
     pose = actor.pose_actor_in_world
     vertices = (shape * size + foot) @ pose[:3, :3].T + pose[:3, 3]
     paint = (np.asarray(actor.color_rgb, np.float64) / 255.0) ** 2.2
-    return triangles(vertices, material, label, variate=paint, instance=actor.actor_id & 0xFFFF)
+    glow = _GLOW[material, actor.lights & 0xF]
+    instance = actor.actor_id & 0xFFFF
+    return triangles(vertices, material, label, params=glow[:, None, None], variate=paint, instance=instance)
+
+
+def _glows() -> np.ndarray:
+    """(256, 16) radiance of a material by the lowest four bits of VehicleLightState: position, low, high, brake."""
+    table = np.zeros((256, 16), np.float32)
+    for state in range(1, 16):
+        table[Material.HEADLIGHT, state] = 6.0 if state & 6 else 0.6 if state & 1 else 0.0
+        table[Material.REARLIGHT, state] = 3.0 if state & 8 else 0.5
+    return table
+
+
+_GLOW = _glows()
 
 
 def _kind(type_id: str) -> tuple[str, Label]:
     if type_id.startswith("walker"):
         return "walker", Label.PEDESTRIANS
+    if type_id.startswith("static.prop"):
+        return "prop", Label.DYNAMIC
     if any(name in type_id for name in _TWO_WHEELERS):
         motor = not any(name in type_id for name in ("crossbike", "omafiets", "century"))
         return "two-wheeler", Label.MOTORCYCLE if motor else Label.BICYCLE
     if "fusorosa" in type_id or "bus" in type_id:
         return "van", Label.BUS
     if any(name in type_id for name in _VANS):
-        return "van", Label.TRUCK if "truck" in type_id or "carlacola" in type_id else Label.CAR
+        return "van", Label.TRUCK if any(name in type_id for name in _TRUCKS) else Label.CAR
     hatch = (
         "a2",
         "mini",
@@ -186,4 +207,9 @@ def _walker() -> tuple[np.ndarray, np.ndarray]:
     return _join([(np.concatenate(legs), Material.TYRE), (torso, Material.CLOTH), (head, Material.SKIN)])
 
 
-_SHAPES = {"sedan": _sedan, "hatch": _hatch, "van": _van, "two-wheeler": _two_wheeler, "walker": _walker}
+@lru_cache(maxsize=1)
+def _prop() -> tuple[np.ndarray, np.ndarray]:
+    return _join([(prism(rectangle(2.0, 2.0), 0.0, 1.0, taper=0.85), Material.PAINTWORK)])
+
+
+_SHAPES = {"sedan": _sedan, "hatch": _hatch, "van": _van, "two-wheeler": _two_wheeler, "walker": _walker, "prop": _prop}

@@ -1,194 +1,145 @@
-"""Which cameras are due at a tick, and their pictures: one cast per place, whatever the kinds of camera there."""
+"""Cameras of a tick, and their pictures: one cast per place, whatever the kinds of camera there."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from phipd_sim2real.geometry import pose_from_carla
+import numpy as np
+
+from phipd_sim2real.geometry import pose_from_carla, vector_from_carla
 from phipd_sim2real.simulator import wire
 from phipd_sim2real.simulator.actors import Sensor
-from phipd_sim2real.simulator.maps import RoadMap
-from phipd_sim2real.simulator.world import World
+from phipd_sim2real.simulator.sensor_blueprints import INTRINSIC, intrinsic, readout
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from phipd_sim2real.simulator.renderer import ActorShape, Frame, Renderer
+    from phipd_sim2real.simulator.rays import CameraView
+    from phipd_sim2real.simulator.renderer import Frame
 
 _REGISTRY = {
     "rgb": wire.RGB,
     "depth": wire.DEPTH,
     "semantic_segmentation": wire.SEMANTICS,
     "instance_segmentation": wire.INSTANCES,
+    "optical_flow": wire.FLOW,
+    "normals": wire.NORMALS,
 }
+_FIELDS = {"rgb": "rgb", "optical_flow": "flow", "normals": "normals"}
+"""Kinds of camera whose picture is made only on demand, and the frame's field that holds it."""
+
+_SHARED = ("image_size_x", "image_size_y", "fov", *INTRINSIC, "readout_direction", "readout_s")
+"""Attributes that cameras of one cast have in common."""
 
 
 @dataclass(frozen=True)
 class Shot:
-    """Cameras of one place, size and field of view at one tick, with all that their picture depends on.
+    """Cameras of one place and optics at one tick, with all that their picture depends on.
 
     Attributes:
         kinds: (stream id, kind) of every camera served by this cast.
-        transform: of the cameras in the world.
-        width, height: pixels.
-        fov: horizontal, degrees.
+        transform, before: of the cameras in the world, now and at the tick before.
+        delta_s: of a tick.
+        attributes: what the cameras have in common, a part of the blueprint's.
         look: family of appearance.
         seed: of the grain.
     """
 
     kinds: tuple[tuple[int, str], ...]
     transform: wire.Transform
-    width: int
-    height: int
-    fov: float
+    before: wire.Transform
+    delta_s: float
+    attributes: Mapping[str, str]
     look: str
     seed: int
 
+    def view(self) -> CameraView:
+        """The camera."""
+        from phipd_sim2real.simulator.rays import CameraView
 
-@dataclass(frozen=True)
-class Exposure:
-    """Everything that the pictures of one tick need, cut loose from the world that moves on."""
+        return CameraView(
+            int(self.attributes["image_size_x"]),
+            int(self.attributes["image_size_y"]),
+            float(self.attributes["fov"]),
+            pose_from_carla(*self.transform),
+            intrinsic(self.attributes),
+            pose_from_carla(*self.before),
+            self.delta_s,
+            readout(self.attributes),
+        )
 
-    map: RoadMap
-    frame: int
-    elapsed_s: float
-    weather: tuple[float, ...]
-    shots: tuple[Shot, ...]
-    vehicles: tuple[tuple[int, str, tuple[int, int, int], wire.Transform, tuple[float, float, float]], ...]
+    @property
+    def fields(self) -> frozenset[str]:
+        """The frame's fields that are wanted."""
+        return frozenset(_FIELDS[kind] for _, kind in self.kinds if kind in _FIELDS)
 
 
-def expose(world: World, listened: Callable[[int], bool], seed: int) -> Exposure | None:
-    """Collects the cameras that are due and have a listener; None where there are none.
+def shots(cameras: Sequence[Sensor], looks: Mapping[int, str], delta_s: float, tick_seed: str) -> tuple[Shot, ...]:
+    """Groups cameras into casts.
 
     Args:
-        world: just after its tick.
-        listened: tells whether anybody reads a stream.
-        seed: the server's.
+        cameras: those due.
+        looks: the look of every camera, by its actor id.
+        delta_s: of a tick.
+        tick_seed: differs between ticks and servers.
     """
-    cameras = [sensor for sensor in world.sensors if sensor.stream_id and listened(sensor.stream_id)]
-    due = [camera for camera in cameras if _is_due(camera, world)]
-    if not due or world.settings.no_rendering:
-        return None
-    episode = world.episode
-    vehicles = tuple(
-        (car.actor_id, car.blueprint.type_id, car.colour(), car.transform, car.body.half_size) for car in world.vehicles
-    )
-    shots = _shots(due, f"{seed}/{episode.ticks}")
-    return Exposure(episode.map, world.frame, episode.elapsed_s, episode.weather, shots, vehicles)
-
-
-def _is_due(camera: Sensor, world: World) -> bool:
-    """Whole ticks are counted, so that a period never drifts against the clock."""
-    period = max(1, round(float(camera.attributes["sensor_tick"]) / world.delta_s))
-    return world.episode.ticks % period == 0
-
-
-def _shots(cameras: Sequence[Sensor], tick_seed: str) -> tuple[Shot, ...]:
     groups: dict[tuple, list[Sensor]] = {}
     for camera in cameras:
-        size = (camera.attributes["image_size_x"], camera.attributes["image_size_y"], camera.attributes["fov"])
-        groups.setdefault((camera.transform, size), []).append(camera)
+        shared = tuple(camera.attributes[name] for name in _SHARED)
+        groups.setdefault((camera.transform, shared), []).append(camera)
     return tuple(
-        _shot(members, look, tick_seed) for group in groups.values() for look, members in _by_look(group).items()
+        _shot(members, look, delta_s, tick_seed)
+        for group in groups.values()
+        for look, members in _by_look(group, looks).items()
     )
 
 
-def _by_look(cameras: Sequence[Sensor]) -> dict[str, list[Sensor]]:
+def _by_look(cameras: Sequence[Sensor], looks: Mapping[int, str]) -> dict[str, list[Sensor]]:
     """Splits one place by look; label cameras join the first colour camera."""
-    looks = [camera.attributes["look"] for camera in cameras if "look" in camera.attributes]
+    coloured = [camera.attributes["look"] for camera in cameras if "look" in camera.attributes]
     parts: dict[str, list[Sensor]] = {}
     for camera in cameras:
-        parts.setdefault(camera.attributes.get("look", looks[0] if looks else ""), []).append(camera)
+        own = camera.attributes.get("look", coloured[0] if coloured else looks[camera.actor_id])
+        parts.setdefault(own, []).append(camera)
     return parts
 
 
-def _shot(cameras: Sequence[Sensor], look: str, tick_seed: str) -> Shot:
+def _shot(cameras: Sequence[Sensor], look: str, delta_s: float, tick_seed: str) -> Shot:
     first = cameras[0]
     return Shot(
         tuple((camera.stream_id, camera.blueprint.type_id.rsplit(".", 1)[-1]) for camera in cameras),
         first.transform,
-        int(first.attributes["image_size_x"]),
-        int(first.attributes["image_size_y"]),
-        float(first.attributes["fov"]),
+        first.before,
+        delta_s,
+        {name: first.attributes[name] for name in _SHARED},
         look,
         # The place takes part, so that no two drives share their grain.
         zlib.crc32(f"{tick_seed}/{first.transform}".encode()),
     )
 
 
-class Studio:
-    """Turns exposures into stream payloads; keeps the scene of the last map."""
-
-    def __init__(self, looks: Sequence[str], seed: int) -> None:
-        self._looks = looks
-        self._seed = seed
-        self._map: RoadMap | None = None
-        self._renderer: Renderer | None = None
-
-    def develop(self, exposure: Exposure) -> list[tuple[int, bytes]]:
-        """Renders all shots of a tick.
-
-        Returns:
-            (stream id, payload) per camera.
-        """
-        from phipd_sim2real.simulator.renderer import CameraView, Weather
-
-        renderer = self._renderer_of(exposure.map)
-        actors = [_shape(*vehicle) for vehicle in exposure.vehicles]
-        cloudiness, _, deposits, _, azimuth, altitude, fog, _, _, wetness = exposure.weather[:10]
-        weather = Weather(
-            sun_azimuth_deg=azimuth,
-            sun_altitude_deg=altitude,
-            cloudiness=cloudiness,
-            fog_density=fog,
-            precipitation_deposits=deposits,
-            wetness=wetness,
-        )
-        payloads = []
-        for shot in exposure.shots:
-            view = CameraView(shot.width, shot.height, shot.fov, pose_from_carla(*shot.transform))
-            frame = renderer.render(view, actors, shot.look or self._looks[0], weather, shot.seed)
-            payloads.extend(_payloads(shot, exposure, frame))
-        return payloads
-
-    def _renderer_of(self, road_map: RoadMap) -> Renderer:
-        from phipd_sim2real.simulator.renderer import Renderer
-        from phipd_sim2real.simulator.scene import Scene
-
-        if self._renderer is None or self._map != road_map:
-            self._renderer = Renderer(Scene.from_opendrive(road_map.name, road_map.xodr, self._seed))
-            self._map = road_map
-        return self._renderer
-
-
-def _shape(
-    actor_id: int,
-    type_id: str,
-    colour: tuple[int, int, int],
-    transform: wire.Transform,
-    half_size: tuple[float, float, float],
-) -> ActorShape:
-    from phipd_sim2real.simulator.renderer import ActorShape
-
-    return ActorShape(actor_id, type_id, colour, pose_from_carla(*transform), half_size, (0.0, 0.0, half_size[2]))
-
-
-def _payloads(shot: Shot, exposure: Exposure, frame: Frame) -> list[tuple[int, bytes]]:
+def pictures(shot: Shot, frame_number: int, elapsed_s: float, frame: Frame) -> list[tuple[int, bytes]]:
+    """(stream id, payload) of every camera of a shot."""
+    view = shot.view()
+    f_u = view.optics.f_u
+    fov = view.fov_degrees if view.intrinsic is None else float(2 * np.degrees(np.arctan(view.width / 2 / f_u)))
     payloads = []
     for stream_id, kind in shot.kinds:
-        header = wire.stream_header(_REGISTRY[kind], exposure.frame, exposure.elapsed_s, shot.transform)
-        payloads.append((stream_id, wire.camera_payload(header, shot.fov, _bgra(kind, frame))))
+        header = wire.stream_header(_REGISTRY[kind], frame_number, elapsed_s, shot.transform)
+        payloads.append((stream_id, wire.camera_payload(header, fov, _pixels(kind, frame))))
     return payloads
 
 
-def _bgra(kind: str, frame: Frame) -> np.ndarray:
+def _pixels(kind: str, frame: Frame) -> np.ndarray:
     if kind == "rgb":
         return wire.rgb_to_bgra(frame.rgb)
     if kind == "depth":
         return wire.depth_to_bgra(frame.depth)
     if kind == "semantic_segmentation":
         return wire.semantics_to_bgra(frame.semantics)
+    if kind == "optical_flow":
+        return wire.flow_to_pixels(frame.flow)
+    if kind == "normals":
+        return wire.normals_to_bgra(vector_from_carla(frame.normals))
     return wire.instances_to_bgra(frame.semantics, frame.instances)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from phipd_sim2real.simulator.wire import Transform, VehicleControl, read_vector
-from phipd_sim2real.simulator.world import RequestError, World
+from phipd_sim2real.simulator import orders
+from phipd_sim2real.simulator.wire import Transform
+from phipd_sim2real.simulator.world import RequestError, World, require_attachment
 
 _NAMES = [
     "SpawnActor",
@@ -71,9 +72,10 @@ def _spawn(
     socket_name: str,
     do_after: Sequence[Any],
 ) -> int:
-    if attachment != 0:
-        raise RequestError("this simulator attaches rigidly; use AttachmentType.Rigid")
     parent_id = int(parent[1]) if parent[0] else 0
+    # Without a parent the client leaves the attachment's byte as it finds it.
+    if parent_id:
+        require_attachment(attachment)
     actor_id = world.spawn(description, Transform.read(place), parent_id).actor_id
     for (kind, fields), *_ in do_after:
         own = [actor_id if fields[0] == _FUTURE_ACTOR else fields[0], *fields[1:]] if kind != _SPAWN else fields
@@ -86,43 +88,25 @@ def _destroy(world: World, actor_id: int) -> None:
         raise RequestError(f"there is no actor {actor_id} to destroy")
 
 
-def _control(world: World, actor_id: int, control: Sequence[Any]) -> None:
-    world.vehicle(actor_id).control = VehicleControl.read(control)
-
-
-def _transform(world: World, actor_id: int, place: Sequence[Any]) -> None:
-    world.place(actor_id, Transform.read(place))
-
-
-def _location(world: World, actor_id: int, location: Sequence[float]) -> None:
-    world.place(actor_id, Transform(read_vector(location), world.actor(actor_id).transform.rotation))
-
-
-def _velocity(world: World, actor_id: int, velocity: Sequence[float]) -> None:
-    world.vehicle(actor_id).push(read_vector(velocity))
-
-
-def _physics(world: World, actor_id: int, enabled: bool) -> None:
-    world.vehicle(actor_id).simulated = bool(enabled)
-
-
-def _lights(world: World, actor_id: int, state: int | Sequence[int]) -> None:
-    world.vehicle(actor_id).light_state = int(state if isinstance(state, int) else state[0])
-
-
-def _nothing(world: World, actor_id: int, *_: Any) -> None:
-    world.actor(actor_id)
-
-
 _ACTIONS: dict[str, Callable[..., None]] = {
     "DestroyActor": _destroy,
-    "ApplyVehicleControl": _control,
-    "ApplyTransform": _transform,
-    "ApplyLocation": _location,
-    "ApplyTargetVelocity": _velocity,
-    "SetSimulatePhysics": _physics,
-    "SetVehicleLightState": _lights,
-    "SetEnableGravity": _nothing,
-    "SetAutopilot": _nothing,
-    "ShowDebugTelemetry": _nothing,
+    "ApplyVehicleControl": orders.control,
+    "ApplyVehicleAckermannControl": orders.ackermann,
+    "ApplyWalkerControl": orders.walk,
+    "ApplyVehiclePhysicsControl": orders.physics,
+    "ApplyTransform": orders.place,
+    "ApplyWalkerState": orders.carry,
+    "ApplyTargetVelocity": orders.velocity,
+    "ApplyTargetAngularVelocity": orders.spin,
+    "ApplyImpulse": orders.impulse,
+    "ApplyForce": orders.force,
+    "ApplyAngularImpulse": orders.angular_impulse,
+    "ApplyTorque": orders.torque,
+    "SetSimulatePhysics": orders.simulate,
+    "SetEnableGravity": orders.nothing,
+    "SetAutopilot": orders.nothing,
+    "ShowDebugTelemetry": orders.nothing,
+    "SetVehicleLightState": orders.lamps,
+    "ApplyLocation": orders.locate,
+    "SetTrafficLightState": orders.show,
 }

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from phipd_sim2real.simulator.buildings import Footprint, block, house
-from phipd_sim2real.simulator.furniture import delineator, fence, road_sign, street_light, utility_pole
+from phipd_sim2real.simulator.furniture import (
+    delineator,
+    fence,
+    limit_sign,
+    road_sign,
+    stop_sign,
+    street_light,
+    traffic_light,
+    utility_pole,
+    yield_sign,
+)
 from phipd_sim2real.simulator.ground import Occupancy, Terrain
+from phipd_sim2real.simulator.level_boxes import LevelBox, boxes_about
+from phipd_sim2real.simulator.parked import parked_cars
 from phipd_sim2real.simulator.road_mesh import Edge, RoadMesh
+from phipd_sim2real.simulator.signals import SPEED_LIMIT, STOP, TRAFFIC_LIGHT, YIELD, RoadSignal
 from phipd_sim2real.simulator.triangles import Triangles, rectangle
 from phipd_sim2real.simulator.vegetation import bush, hedge, tree
+
+STEEPEST_PLOT = 4.0
+"""Metres between the lowest and the highest corner from which on nobody builds."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +92,25 @@ DISTRICTS = {
 }
 
 
-def dress(mesh: RoadMesh, terrain: Terrain, district: District, seed: int) -> list[Triangles]:
+@dataclass
+class Dressing:
+    """What stands beside the roads.
+
+    Attributes:
+        parts: triangle soups.
+        boxes: about every thing in them.
+    """
+
+    parts: list[Triangles] = field(default_factory=list)
+    boxes: list[LevelBox] = field(default_factory=list)
+
+    def add(self, part: Triangles, yaw: float = 0.0) -> None:
+        """Adds one thing whose sides point along `yaw`."""
+        self.parts.append(part)
+        self.boxes.extend(boxes_about(part, yaw))
+
+
+def dress(mesh: RoadMesh, terrain: Terrain, district: District, seed: int) -> Dressing:
     """Furnishes a map; the same arguments give the same triangles.
 
     Args:
@@ -86,7 +120,8 @@ def dress(mesh: RoadMesh, terrain: Terrain, district: District, seed: int) -> li
         seed: of every choice.
     """
     # The number of tree kinds gives each district a stream of its own.
-    work = _Dresser(terrain, Occupancy(mesh), district, np.random.default_rng([seed, len(district.trees)]))
+    rng = np.random.default_rng([seed, len(district.trees)])
+    work = _Dresser(terrain, Occupancy(mesh), district, rng, bool(mesh.signals))
     borders = [edge for edge in mesh.edges if not edge.junction and _length(edge) > 12]
     for index, edge in enumerate(borders):
         work.poles(edge, side=index % 2)
@@ -96,27 +131,43 @@ def dress(mesh: RoadMesh, terrain: Terrain, district: District, seed: int) -> li
         work.rows_of_trees(edge)
         work.bushes(edge)
     work.woods(borders)
-    return work.parts
+    for signal in mesh.signals:
+        work.signal(signal)
+    for car, yaw in parked_cars(mesh.parking, rng):
+        work.dressing.add(car, yaw)
+    return work.dressing
+
+
+_SIGNAL_SHAPES = {TRAFFIC_LIGHT: traffic_light, STOP: stop_sign, YIELD: yield_sign}
 
 
 def _length(edge: Edge) -> float:
     return float(np.linalg.norm(np.diff(edge.points[:, :2], axis=0), axis=1).sum())
 
 
+def _narrows(edge: Edge) -> bool:
+    """Whether there is little room outside a border, as on the island of a roundabout."""
+    back = edge.points[:, :2] + edge.outward * 18.0
+    return float(np.linalg.norm(np.diff(back, axis=0), axis=1).sum()) < 0.5 * _length(edge)
+
+
 class _Dresser:
     """Collects triangles while it takes ground."""
 
-    def __init__(self, terrain: Terrain, occupancy: Occupancy, district: District, rng: np.random.Generator) -> None:
-        self.parts: list[Triangles] = []
+    def __init__(
+        self, terrain: Terrain, occupancy: Occupancy, district: District, rng: np.random.Generator, signed: bool
+    ) -> None:
+        self.dressing = Dressing()
+        self._signed = signed
         self._terrain, self._occupancy, self._district, self._rng = terrain, occupancy, district, rng
 
     def poles(self, edge: Edge, side: int) -> None:
-        """Lights or utility poles on every second border, signs and delineators on all."""
+        """Lights or utility poles on every second border; delineators on all, and signs where the map has none."""
         rng, make = self._rng, street_light if self._district.lamps else utility_pole
         for at, outward in self._walk(edge, 29.0 if self._district.lamps else 38.0):
             if side == 0:
                 self._stand(at + outward * 0.9, 0.3, make, outward)
-        for at, outward in self._walk(edge, 95.0):
+        for at, outward in [] if self._signed else self._walk(edge, 95.0):
             tangent = np.array([outward[1], -outward[0]])
             kind = int(rng.integers(3))
             self._stand(at + outward * 0.8, 0.3, lambda base, yaw, k=kind: road_sign(base, yaw, k), tangent)
@@ -124,11 +175,22 @@ class _Dresser:
             for at, outward in self._walk(edge, 25.0):
                 self._stand(at + outward * 0.7, 0.1, delineator, outward)
 
+    def signal(self, signal: RoadSignal) -> None:
+        """A light or sign of the map, where the map says."""
+        x, y, z = signal.foot.location
+        base, yaw = np.array([x, -y, z]), -float(np.radians(signal.foot.rotation[1]))
+        if signal.kind == SPEED_LIMIT:
+            self.dressing.add(limit_sign(base, yaw, round(signal.value)), yaw)
+        elif signal.kind in _SIGNAL_SHAPES:
+            self.dressing.add(_SIGNAL_SHAPES[signal.kind](base, yaw), yaw)
+
     def buildings(self, edge: Edge) -> None:
         """Plots along the border: dense in built-up stretches, rare in the open."""
         rng, district = self._rng, self._district
         position = rng.uniform(2, 10)
         length = _length(edge)
+        if _narrows(edge):
+            return
         town = rng.uniform(0, 6.28)
         while position < length - 6:
             frontage = rng.uniform(*district.frontage)
@@ -147,13 +209,18 @@ class _Dresser:
         ground = float(self._terrain.height(centre[None])[0])
         yaw = np.arctan2(outward[1], outward[0]) + np.pi / 2 + rng.normal(0, 0.03)
         plan = Footprint(np.append(centre, ground), yaw, frontage, depth)
+        if not self._terrain.level:
+            under = self._terrain.height(plan.outline())
+            if np.ptp(under) > STEEPEST_PLOT:
+                return
+            plan = plan._replace(centre=np.append(centre, under.min() + 0.3))
         if not self._occupancy.claim(plan.outline(1.5)):
             return
         variate = rng.random(3)
         if rng.random() < district.gabled:
-            self.parts.append(house(plan, 3.0 * rng.integers(1, 3) + 0.4, rng.uniform(0.6, 1.0), variate))
+            self.dressing.add(house(plan, 3.0 * rng.integers(1, 3) + 0.4, rng.uniform(0.6, 1.0), variate), yaw)
         else:
-            self.parts.append(block(plan, 3.2 * rng.integers(*district.floors) + 0.8, variate))
+            self.dressing.add(block(plan, 3.2 * rng.integers(*district.floors) + 0.8, variate), yaw)
 
     def _enclosure(self, edge: Edge, position: float, frontage: float) -> None:
         """A hedge or a fence on the plot's road side."""
@@ -167,9 +234,9 @@ class _Dresser:
         ground = np.column_stack([points, self._terrain.height(points)])
         variate = self._rng.random(3)
         if self._rng.random() < 0.5:
-            self.parts.append(hedge(ground, outward, self._rng.uniform(0.9, 1.7), variate))
+            self.dressing.add(hedge(ground, outward, self._rng.uniform(0.9, 1.7), variate))
         else:
-            self.parts.append(fence(ground, self._rng.uniform(0.8, 1.5), variate))
+            self.dressing.add(fence(ground, self._rng.uniform(0.8, 1.5), variate))
 
     def rows_of_trees(self, edge: Edge) -> None:
         """A row near the border and a looser one behind."""
@@ -224,4 +291,4 @@ class _Dresser:
         if self._occupancy.claim(rectangle(size, size) + place):
             base = np.append(place, self._terrain.height(place[None])[0])
             yaw = float(np.arctan2(-towards[1], -towards[0]))
-            self.parts.append(make(base, yaw))
+            self.dressing.add(make(base, yaw))

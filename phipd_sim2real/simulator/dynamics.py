@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from phipd_sim2real.simulator.wire import VehicleControl
 
@@ -17,10 +17,12 @@ DRIVE_W_KG = 45.0
 BRAKE_M_S2 = 8.0
 ROLLING_M_S2 = 0.15
 DRAG_PER_M = 0.0006
+GRIP_M_S2 = 2.0 * 9.81
+"""What the tyres hold, sideways and lengthways together, as sticky as CARLA's friction of 3.5 asks for: the client's
+Traffic Manager takes the corners of a town at 10 m/s, and on road tyres of one g it would meet the oncoming."""
 
 
-@dataclass(frozen=True)
-class Motion:
+class Motion(NamedTuple):
     """State of a vehicle on the ground plane.
 
     Attributes:
@@ -45,7 +47,32 @@ class Motion:
         return self.speed * c - sideways * s, self.speed * s + sideways * c
 
 
-def drive(motion: Motion, control: VehicleControl, wheelbase: float, delta_s: float) -> Motion:
+class Mechanics(NamedTuple):
+    """What the road and the pedals meet.
+
+    Attributes:
+        wheelbase: metres.
+        max_steer: front wheel angle at full steer, radians.
+        grip: m/s² that the tyres hold.
+        drag: per metre, of the square of the speed.
+    """
+
+    wheelbase: float
+    max_steer: float = MAX_STEER_RAD
+    grip: float = GRIP_M_S2
+    drag: float = DRAG_PER_M
+
+
+class Target(NamedTuple):
+    """What an Ackermann controller is told: radians (right positive), rad/s, m/s, m/s²; a rate of 0 is unlimited."""
+
+    steer: float
+    steer_rate: float
+    speed: float
+    acceleration: float
+
+
+def drive(motion: Motion, control: VehicleControl, mechanics: Mechanics, delta_s: float) -> Motion:
     """Advances a vehicle by one tick under constant control.
 
     The rear axle moves on exact arcs; equal substeps make ticks of 0.05 s and 0.1 s behave alike.
@@ -53,47 +80,100 @@ def drive(motion: Motion, control: VehicleControl, wheelbase: float, delta_s: fl
     Args:
         motion: before the tick.
         control: throttle and brake 0…1, steer -1…1.
-        wheelbase: metres.
+        mechanics: the vehicle's.
         delta_s: seconds, > 0.
     """
-    substeps = max(1, math.ceil(delta_s / SUBSTEP_S - 1e-9))
-    dt = delta_s / substeps
-    target = MAX_STEER_RAD * min(1.0, max(-1.0, control.steer))
-    for _ in range(substeps):
-        turn = min(STEER_RATE_RAD_S * dt, max(-STEER_RATE_RAD_S * dt, target - motion.steer))
-        speed = _next_speed(motion.speed, control, dt)
-        motion = _roll(replace(motion, steer=motion.steer + turn, speed=speed), wheelbase, dt)
-    return motion
+    count, dt = _substeps(delta_s)
+    x, y, yaw, speed, steer, yaw_rate = motion
+    wheelbase, max_steer, grip, drag = mechanics
+    push = min(1.0, max(0.0, control.throttle)) * (-1.0 if control.reverse else 1.0)
+    brake = min(1.0, max(0.0, control.brake)) * BRAKE_M_S2 + (BRAKE_M_S2 if control.hand_brake else 0.0)
+    resistance = min(grip, brake) + ROLLING_M_S2
+    target = max_steer * min(1.0, max(-1.0, control.steer))
+    fastest = STEER_RATE_RAD_S * dt
+    pose = _Pose(x, y, yaw, wheelbase / 2.0)
+    for _ in range(count):
+        before = speed
+        if steer != target:
+            steer += min(fastest, max(-fastest, target - steer))
+        if push:
+            speed += push * min(DRIVE_M_S2, DRIVE_W_KG / max(abs(speed), 1.0)) * dt
+        # Brakes and resistance stop a car but never push it back.
+        loss = (resistance + drag * speed * speed) * dt
+        speed = math.copysign(max(0.0, abs(speed) - loss), speed)
+        yaw_rate = speed * math.tan(steer) / wheelbase
+        if (speed * yaw_rate) ** 2 + ((speed - before) / dt) ** 2 > grip * grip:
+            yaw_rate = _held(yaw_rate, speed, (speed - before) / dt, grip)
+        pose.roll(speed * dt, yaw_rate * dt)
+    return Motion(pose.x, pose.y, pose.yaw, speed, steer, yaw_rate)
+
+
+def follow(motion: Motion, target: Target, mechanics: Mechanics, delta_s: float) -> Motion:
+    """Advances a vehicle by one tick towards an Ackermann target, within what engine, brakes and tyres can."""
+    count, dt = _substeps(delta_s)
+    x, y, yaw, speed, steer, yaw_rate = motion
+    turn_rate = min(target.steer_rate or STEER_RATE_RAD_S, STEER_RATE_RAD_S)
+    wheel = min(mechanics.max_steer, max(-mechanics.max_steer, target.steer))
+    pose = _Pose(x, y, yaw, mechanics.wheelbase / 2.0)
+    for _ in range(count):
+        steer += min(turn_rate * dt, max(-turn_rate * dt, wheel - steer))
+        push = min(DRIVE_M_S2, DRIVE_W_KG / max(abs(speed), 1.0))
+        slowing = abs(target.speed) < abs(speed) or target.speed * speed < 0.0
+        most = min(abs(target.acceleration) or math.inf, BRAKE_M_S2 if slowing else push)
+        change = min(most * dt, max(-most * dt, target.speed - speed))
+        speed += change
+        yaw_rate = speed * math.tan(steer) / mechanics.wheelbase
+        if (speed * yaw_rate) ** 2 + (change / dt) ** 2 > mechanics.grip**2:
+            yaw_rate = _held(yaw_rate, speed, change / dt, mechanics.grip)
+        pose.roll(speed * dt, yaw_rate * dt)
+    return Motion(pose.x, pose.y, pose.yaw, speed, steer, yaw_rate)
 
 
 def coast(motion: Motion, speed: float, yaw_rate: float, wheelbase: float, delta_s: float) -> Motion:
     """Advances a vehicle at a prescribed speed (m/s) and yaw rate (rad/s), whatever its pedals say."""
-    angle = math.atan2(yaw_rate * wheelbase, abs(speed)) if speed else 0.0
-    return _roll(replace(motion, speed=speed, steer=angle), wheelbase, delta_s)
+    steer = math.atan2(yaw_rate * wheelbase, abs(speed)) if speed else 0.0
+    turned = speed * math.tan(steer) / wheelbase
+    pose = _Pose(motion.x, motion.y, motion.yaw, wheelbase / 2.0)
+    pose.roll(speed * delta_s, turned * delta_s)
+    return Motion(pose.x, pose.y, pose.yaw, speed, steer, turned)
 
 
-def _next_speed(speed: float, control: VehicleControl, dt: float) -> float:
-    """Pedals, rolling resistance and drag; brakes and resistance stop a car but never push it back."""
-    throttle, brake = min(1.0, max(0.0, control.throttle)), min(1.0, max(0.0, control.brake))
-    push = throttle * min(DRIVE_M_S2, DRIVE_W_KG / max(abs(speed), 1.0))
-    speed += (-push if control.reverse else push) * dt
-    hold = brake * BRAKE_M_S2 + (BRAKE_M_S2 if control.hand_brake else 0.0)
-    loss = (hold + ROLLING_M_S2 + DRAG_PER_M * speed * speed) * dt
-    return math.copysign(max(0.0, abs(speed) - loss), speed)
+def _substeps(delta_s: float) -> tuple[int, float]:
+    count = max(1, math.ceil(delta_s / SUBSTEP_S - 1e-9))
+    return count, delta_s / count
 
 
-def _roll(motion: Motion, wheelbase: float, dt: float) -> Motion:
-    half = wheelbase / 2.0
-    yaw_rate = motion.speed * math.tan(motion.steer) / wheelbase
-    turn = yaw_rate * dt
-    middle = motion.yaw + turn / 2.0
-    bend = turn / 2.0
-    chord = motion.speed * dt * (math.sin(bend) / bend if bend else 1.0)
-    yaw = motion.yaw + turn
-    return replace(
-        motion,
-        x=motion.x + chord * math.cos(middle) + half * (math.cos(yaw) - math.cos(motion.yaw)),
-        y=motion.y + chord * math.sin(middle) + half * (math.sin(yaw) - math.sin(motion.yaw)),
-        yaw=math.remainder(yaw, 2.0 * math.pi),
-        yaw_rate=yaw_rate,
-    )
+def _held(yaw_rate: float, speed: float, acceleration: float, grip: float) -> float:
+    """The yaw rate that the tyres still hold: what they push lengthways they cannot hold sideways, and a car runs wide.
+
+    Some hold sideways is left however hard it brakes.
+    """
+    sideways = math.sqrt(max(grip * grip - acceleration * acceleration, (0.3 * grip) ** 2))
+    return math.copysign(min(abs(yaw_rate), sideways / max(abs(speed), 0.1)), yaw_rate)
+
+
+class _Pose:
+    """A place that rolls on arcs of the rear axle; x, y are `half` a wheelbase ahead of it."""
+
+    __slots__ = ("_cos", "_half", "_sin", "x", "y", "yaw")
+
+    def __init__(self, x: float, y: float, yaw: float, half: float) -> None:
+        self.x, self.y, self.yaw, self._half = x, y, yaw, half
+        self._cos, self._sin = math.cos(yaw), math.sin(yaw)
+
+    def roll(self, way: float, turn: float) -> None:
+        """Rolls along an arc of the given length (m) that turns by `turn` (radians)."""
+        if turn == 0.0:
+            self.x += way * self._cos
+            self.y += way * self._sin
+            return
+        bend = turn / 2.0
+        middle, after = self.yaw + bend, self.yaw + turn
+        chord = way * (math.sin(bend) / bend)
+        cos, sin = math.cos(after), math.sin(after)
+        self.x = self.x + chord * math.cos(middle) + self._half * (cos - self._cos)
+        self.y = self.y + chord * math.sin(middle) + self._half * (sin - self._sin)
+        self.yaw = math.remainder(after, 2.0 * math.pi)
+        if self.yaw != after:
+            cos, sin = math.cos(self.yaw), math.sin(self.yaw)
+        self._cos, self._sin = cos, sin

@@ -4,60 +4,45 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from scipy.ndimage import map_coordinates
-from scipy.spatial import cKDTree
 
+from phipd_sim2real.simulator.grade import Grade, interpolated
 from phipd_sim2real.simulator.road_mesh import RoadMesh
 from phipd_sim2real.simulator.textures import TILE, fractal_tile, smoothstep
 from phipd_sim2real.simulator.triangles import Label, Material, Triangles, quads, triangles
-
-MARGIN = 320.0
-"""Metres of terrain beyond the outermost road."""
-CELL = 7.0
-"""Metres per cell of the terrain's grid."""
 
 
 class Terrain:
     """A height field that stays just below the roads and rises into hills away from them.
 
     Attributes:
-        origin: (2,) world metres of the grid's first node.
+        level: whether all roads are at one height.
         heights: (rows, columns) metres.
     """
 
-    def __init__(self, mesh: RoadMesh, seed: int) -> None:
-        centres = np.array(mesh.centres)
-        low, high = centres[:, :2].min(0) - MARGIN, centres[:, :2].max(0) + MARGIN
-        self.origin = low
-        columns, rows = (np.ceil((high - low) / CELL).astype(int) + 1).tolist()
-        x, y = np.meshgrid(low[0] + np.arange(columns) * CELL, low[1] + np.arange(rows) * CELL)
-        distance, nearest = cKDTree(centres[:, :2]).query(np.column_stack([x.ravel(), y.ravel()]), k=8)
-        weight = 1.0 / (distance + 1.0) ** 3
-        road = (weight * centres[nearest, 2]).sum(1) / weight.sum(1)
-        road = np.minimum(road, centres[nearest[:, 0], 2]).reshape(rows, columns)
-        clear = distance[:, 0].reshape(rows, columns)
+    def __init__(self, grade: Grade, seed: int) -> None:
         noise = cv2.remap(
             0.5 + 0.25 * fractal_tile(seed * 7 + 11, 2.0, 1, 24),
-            (x / 900 % 1 * TILE).astype(np.float32),
-            (y / 900 % 1 * TILE).astype(np.float32),
+            (grade.x / 900 % 1 * TILE).astype(np.float32),
+            (grade.y / 900 % 1 * TILE).astype(np.float32),
             cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_WRAP,
         )
+        clear = grade.clear
         hills = smoothstep(25, 120, clear) * noise * 5 + smoothstep(90, 300, clear) * (6 + 34 * noise)
-        self.heights = road - 0.3 + hills
-        self._x, self._y = x, y
+        self.level = grade.level
+        self.heights = grade.heights + hills
+        self._grade = grade
 
     def height(self, points: np.ndarray) -> np.ndarray:
         """Height in metres under (N, 2) world points."""
-        cells = (np.asarray(points) - self.origin) / CELL
-        return map_coordinates(self.heights, [cells[:, 1], cells[:, 0]], order=1, mode="nearest")
+        return interpolated(self.heights, self._grade.origin, self._grade.cell, points)
 
     def triangles(self) -> Triangles:
         """The height field as triangles with smooth normals."""
-        slope_y, slope_x = np.gradient(self.heights, CELL)
+        slope_y, slope_x = np.gradient(self.heights, self._grade.cell)
         normal = np.stack([-slope_x, -slope_y, np.ones_like(slope_x)], axis=-1)
         normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
-        points = np.stack([self._x, self._y, self.heights], axis=-1)
+        points = np.stack([self._grade.x, self._grade.y, self.heights], axis=-1)
 
         def cells(grid: np.ndarray) -> np.ndarray:
             corners = np.stack([grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]], axis=2)

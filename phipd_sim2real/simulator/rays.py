@@ -1,4 +1,4 @@
-"""Sight rays of a pinhole camera and shadow rays to the sun's disc."""
+"""Cameras: their optics and readout, the sight rays of their pixels, and shadow rays to the sun's disc."""
 
 from __future__ import annotations
 
@@ -7,38 +7,91 @@ from functools import lru_cache
 
 import numpy as np
 
+from phipd_sim2real.simulator.casting import Rays
+from phipd_sim2real.simulator.optics import DIRECTIONS, Optics, Readout, pinhole
+from phipd_sim2real.simulator.rigid_motion import RigidMotion
+
 
 @dataclass(frozen=True)
 class CameraView:
-    """A pinhole camera.
+    """A camera at one moment.
 
     Attributes:
         width, height: pixels.
         fov_degrees: horizontal field of view.
         pose_camera_in_world: (4, 4) right-handed; x forward, y left, z up.
+        intrinsic: Waymo's nine numbers, f_u, f_v, c_u, c_v in px, then k1, k2, p1, p2, k3; None for the
+            pinhole that the field of view says.
+        pose_before_in_world: (4, 4), at the tick before; None where the camera did not move.
+        delta_s: seconds between the two poses.
+        readout: of a rolling shutter; None where all lines are exposed at once.
     """
 
     width: int
     height: int
     fov_degrees: float
     pose_camera_in_world: np.ndarray
+    intrinsic: tuple[float, ...] | None = None
+    pose_before_in_world: np.ndarray | None = None
+    delta_s: float = 0.1
+    readout: Readout | None = None
+
+    @property
+    def optics(self) -> Optics:
+        """How pixels and directions belong together."""
+        if self.intrinsic is None:
+            return pinhole(self.width, self.height, self.fov_degrees)
+        return Optics(self.width, self.height, *self.intrinsic)
+
+    @property
+    def pixel(self) -> float:
+        """Tangent of the angle that a pixel in the middle spans."""
+        if self.intrinsic is None:
+            return 2 * np.tan(np.radians(self.fov_degrees) / 2) / self.width
+        return 1 / self.intrinsic[0]
+
+    @property
+    def motion(self) -> RigidMotion:
+        """The camera's motion."""
+        before = self.pose_camera_in_world if self.pose_before_in_world is None else self.pose_before_in_world
+        return RigidMotion(self.pose_camera_in_world, before, self.delta_s)
+
+    def lines(self) -> tuple[np.ndarray, np.ndarray]:
+        """The (H·W,) line of every pixel and the (M,) delay of every line, seconds; one line without a readout."""
+        if self.readout is None:
+            return np.zeros(self.height * self.width, np.intp), np.zeros(1)
+        axis, way = DIRECTIONS[self.readout.direction]
+        count = (self.height, self.width)[axis]
+        delays = ((np.arange(count) + 0.5) / count - 0.5) * self.readout.duration_s * way
+        return np.indices((self.height, self.width))[axis].ravel(), delays
+
+    def rays(self, dx: float = 0.0, dy: float = 0.0, pixels: np.ndarray | slice = slice(None)) -> Rays:
+        """Rays in the world through the chosen pixels' centres moved by (dx, dy) pixels."""
+        local = sight_rays(self.optics, dx, dy)[pixels]
+        if self.readout is None:
+            turn = self.pose_camera_in_world[:3, :3].astype(np.float32)
+            eye = self.pose_camera_in_world[:3, 3].astype(np.float32)
+            directions = np.ascontiguousarray(local @ turn.T)
+            return Rays(np.ascontiguousarray(np.broadcast_to(eye, directions.shape)), directions)
+        lines, delays = self.lines()
+        moments = lines[pixels]
+        poses = self.motion.at(delays).astype(np.float32)
+        directions = np.einsum("nij,nj->ni", poses[moments, :3, :3], local)
+        return Rays(np.ascontiguousarray(poses[moments, :3, 3]), np.ascontiguousarray(directions), moments, delays)
 
 
 @lru_cache(maxsize=32)
-def sight_rays(width: int, height: int, fov_degrees: float, dx: float, dy: float) -> np.ndarray:
+def sight_rays(optics: Optics, dx: float, dy: float) -> np.ndarray:
     """(H·W, 3) float32 unit rays in the camera frame through pixel centres moved by (dx, dy) pixels."""
-    focal = width / 2 / np.tan(np.radians(fov_degrees) / 2)
-    x = (np.arange(width) + 0.5 + dx - width / 2) / focal
-    y = (np.arange(height) + 0.5 + dy - height / 2) / focal
-    right, down = np.meshgrid(x, y)
+    right, down = optics.plane(dx, dy)
     rays = np.stack([np.ones_like(right), -right, -down], axis=-1).reshape(-1, 3)
     return (rays / np.linalg.norm(rays, axis=1, keepdims=True)).astype(np.float32)
 
 
 @lru_cache(maxsize=8)
-def axis_cosines(width: int, height: int, fov_degrees: float) -> np.ndarray:
+def axis_cosines(optics: Optics) -> np.ndarray:
     """(H·W,) cosine between each pixel's ray and the camera's axis."""
-    return np.ascontiguousarray(sight_rays(width, height, fov_degrees, 0.0, 0.0)[:, 0])
+    return np.ascontiguousarray(sight_rays(optics, 0.0, 0.0)[:, 0])
 
 
 @lru_cache(maxsize=8)

@@ -1,26 +1,32 @@
-"""Road surface, sidewalks, kerbs and verges of an OpenDRIVE map as triangles in road coordinates."""
+"""The roads of an OpenDRIVE map as triangles in road coordinates: lanes, junctions, paint, kerbs, verges, bridges."""
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from phipd_sim2real.geometry import vector_from_carla
+from phipd_sim2real.simulator.grade import Grade
+from phipd_sim2real.simulator.junction_floor import Cover, floor
+from phipd_sim2real.simulator.lane_strip import LaneEntry, Section, Strip, sample, sections
+from phipd_sim2real.simulator.road_paint import road_paint
+from phipd_sim2real.simulator.road_surface import RoadSurface
+from phipd_sim2real.simulator.signals import RoadSignal, read_signals
 from phipd_sim2real.simulator.triangles import UP, Label, Material, Triangles, concatenate, quads, triangles
+from phipd_sim2real.simulator.verges import KERB_HEIGHT, STEEP, Border, above_ground, corners, edging, underside
 
 if TYPE_CHECKING:
     import carla
 
-KERB_HEIGHT = 0.13
-"""Metres by which a sidewalk stands above the road."""
-VERGE_WIDTH = 3.0
-"""Metres of shoulder between the outermost lane and the open terrain."""
 _SURFACES = {"sidewalk": (Material.SIDEWALK, Label.SIDEWALKS), "none": (Material.VERGE, Label.TERRAIN)}
 _SURFACES["median"] = _SURFACES["none"]
+_PLAIN = (8.5, 60.0, 20.0)
+"""Road coordinates far from every boundary: in a junction lanes cross, and none may show."""
 
 
 class Mark(NamedTuple):
@@ -30,6 +36,10 @@ class Mark(NamedTuple):
     offset: float
     width: float
     yellow: bool
+
+
+BLANKET = Mark(False, 0.0, 100.0, False)
+"""White paint that covers the whole of a surface."""
 
 
 class Edge(NamedTuple):
@@ -53,9 +63,13 @@ class RoadMesh:
     Attributes:
         parts: triangle soups.
         marks: table of lane marks; index 0 means none.
-        edges: outer borders, for placing everything beside the road.
+        edges: outer borders on the ground, for placing everything beside the road.
         surfaces: (4, 2) outlines in metres of every piece of lane, for the map of occupied ground.
         centres: (3,) samples of lane centres.
+        grade: the ground between the roads.
+        surface: answers how high the roads are.
+        signals: lights and signs.
+        parking: lanes in which cars stand.
     """
 
     parts: list[Triangles] = field(default_factory=list)
@@ -63,6 +77,10 @@ class RoadMesh:
     edges: list[Edge] = field(default_factory=list)
     surfaces: list[np.ndarray] = field(default_factory=list)
     centres: list[np.ndarray] = field(default_factory=list)
+    grade: Grade = field(init=False)
+    surface: RoadSurface = field(init=False)
+    signals: tuple[RoadSignal, ...] = ()
+    parking: list[Strip] = field(default_factory=list)
 
     def mark_index(self, marking: carla.LaneMarking, first: bool) -> int:
         """Index of a marking in `marks`; `first` picks the first line of a mixed pair."""
@@ -72,7 +90,10 @@ class RoadMesh:
         pair = name in ("SolidSolid", "SolidBroken", "BrokenSolid", "BrokenBroken")
         dashed = name in ("Broken", "BrokenBroken", "BottsDots", "BrokenSolid" if first else "SolidBroken")
         width = min(max(marking.width, 0.1), 0.3)
-        mark = Mark(dashed, 0.09 + width / 2 if pair else 0.0, width, str(marking.color) == "Yellow")
+        return self.index(Mark(dashed, 0.09 + width / 2 if pair else 0.0, width, str(marking.color) == "Yellow"))
+
+    def index(self, mark: Mark) -> int:
+        """Index of a mark in `marks`, added if it is new."""
         if mark not in self.marks:
             self.marks.append(mark)
         return self.marks.index(mark)
@@ -82,16 +103,12 @@ class RoadMesh:
         return concatenate(self.parts)
 
 
-class _Strip(NamedTuple):
-    """One lane of one lane section: (n,) stations and widths, (n, 3) boundary points, (n, 2) tangents."""
+@lru_cache(maxsize=2)
+def road_mesh(name: str, xodr: str) -> RoadMesh:
+    """The mesh of a map, shared by all who ask for the same text; it is only read."""
+    import carla
 
-    station: np.ndarray
-    inner: np.ndarray
-    outer: np.ndarray
-    width: np.ndarray
-    tangent: np.ndarray
-    inner_marks: np.ndarray
-    outer_marks: np.ndarray
+    return build_roads(carla.Map(name, xodr), xodr)
 
 
 def build_roads(road_map: carla.Map, xodr: str) -> RoadMesh:
@@ -104,103 +121,142 @@ def build_roads(road_map: carla.Map, xodr: str) -> RoadMesh:
     Returns:
         The mesh in the right-handed world frame.
     """
-    mesh = RoadMesh()
-    for road in ET.fromstring(xodr).findall("road"):
-        road_id, junction = int(road.get("id")), road.get("junction", "-1") != "-1"
-        for start, end, lanes in _sections(road):
-            step = 1.0 if junction else 2.0
-            stations = np.linspace(start + 1e-3, end - 1e-3, max(2, int(np.ceil((end - start) / step)) + 1))
-            for side in (-1, 1):
-                last = None
-                for lane_id, lane_type in sorted(lanes, key=lambda lane: abs(lane[0])):
-                    if lane_id * side > 0:
-                        strip = _strip(mesh, road_map, road_id, lane_id, stations)
-                        if strip is not None:
-                            _add_lane(mesh, strip, lane_type, junction)
-                            last = (strip, lane_type)
-                if last is not None:
-                    _add_border(mesh, *last, junction)
+    work = _Builder(road_map)
+    root = ET.fromstring(xodr)
+    for road in root.findall("road"):
+        for section in sections(road):
+            work.section(int(road.get("id")), section, road.get("junction", "-1"))
+    mesh = work.finish()
+    mesh.signals = read_signals(road_map, xodr)
+    blanket = len(mesh.marks)
+    paint = list(road_paint(road_map, root, mesh.surface, blanket))
+    if paint:
+        mesh.parts += paint
+        mesh.index(BLANKET)
     return mesh
 
 
-def _sections(road: ET.Element) -> Iterator[tuple[float, float, list[tuple[int, str]]]]:
-    """Start, end and (lane id, type) pairs of each lane section that has any length."""
-    sections = road.find("lanes").findall("laneSection")
-    starts = [float(section.get("s")) for section in sections] + [float(road.get("length"))]
-    for section, start, end in zip(sections, starts[:-1], starts[1:], strict=True):
-        if end - start > 0.05:
-            yield start, end, [(int(lane.get("id")), lane.get("type")) for lane in section.iter("lane")]
+class _Builder:
+    """Collects lanes first; what meets the ground comes when all roads are known."""
+
+    def __init__(self, road_map: carla.Map) -> None:
+        self._map = road_map
+        self._mesh = RoadMesh()
+        self._pieces: list[Triangles | Border] = []
+        self._strips: list[Strip] = []
+        self._junctions: dict[str, list[np.ndarray]] = defaultdict(list)
+
+    def section(self, road_id: int, section: Section, junction: str) -> None:
+        """Adds one lane section with its borders."""
+        inside = junction != "-1"
+        step = 1.0 if inside else 2.0
+        count = max(2, int(np.ceil((section.end - section.start) / step)) + 1)
+        stations = np.linspace(section.start + 1e-3, section.end - 1e-3, count)
+        first: Strip | None = None
+        for sign in (-1, 1):
+            last: tuple[Strip, LaneEntry] | None = None
+            for lane in section.side(sign):
+                strip = sample(self._map, road_id, lane.lane_id, stations)
+                if strip is not None:
+                    strip = strip.welded(last[0]) if last else strip.welded(first, facing=True)
+                    first = first or strip
+                    self._lane(strip, lane, inside)
+                    self._strips.append(strip)
+                    if inside:
+                        self._junctions[junction].append(corners(strip.inner, strip.outer))
+                    last = (strip, lane)
+            if last is not None:
+                self._pieces.append(Border(last[0].outer, last[0].outward, last[1].kind == "sidewalk", inside))
+        if first is not None and not (section.side(-1) and section.side(1)):
+            self._pieces.append(Border(first.inner, -first.outward, False, inside))
+
+    def _lane(self, strip: Strip, lane: LaneEntry, inside: bool) -> None:
+        """Adds a lane's surface, and the kerb's faces where it is a sidewalk."""
+        material, label = _SURFACES.get(lane.kind, (Material.ROAD, Label.ROADS))
+        if material is Material.VERGE and inside:
+            return
+        lift = UP * (KERB_HEIGHT if material is Material.SIDEWALK else 0.0)
+        marks = self._marks(strip, lane) * (material is Material.ROAD and not inside)
+        self._pieces.append(_lane_surface(strip, lift, material, label, marks, inside))
+        if material is Material.SIDEWALK:
+            for base in (strip.inner, strip.outer, *_open_ends(strip, lane)):
+                face = quads(corners(base - UP * 0.3, base + lift))
+                self._pieces.append(triangles(face, Material.KERB, label))
+        if lane.kind == "parking" and not inside:
+            self._mesh.parking.append(strip)
+        self._mesh.surfaces.extend(corners(strip.inner[:, :2], strip.outer[:, :2]))
+        self._mesh.centres.extend(strip.middle)
+
+    def _marks(self, strip: Strip, lane: LaneEntry) -> np.ndarray:
+        """(n, 2) indices of the lane marks at the inner and outer boundary."""
+        rows = [
+            (self._mesh.mark_index(inner, first=lane.lane_id > 0), self._mesh.mark_index(outer, first=True))
+            for inner, outer in strip.markings
+        ]
+        return np.array(rows)
+
+    def finish(self) -> RoadMesh:
+        """Lays floors in the junctions and joins everything to the ground."""
+        mesh = self._mesh
+        mesh.grade = Grade(np.array(mesh.centres))
+        pieces = [*self._pieces, *self._floors()]
+        walked = (Material.ROAD, Material.SIDEWALK)
+        soups = [piece for piece in pieces if isinstance(piece, Triangles)]
+        mesh.surface = RoadSurface(np.concatenate([s.vertices for s in soups if s.material[0] in walked]))
+        for piece in pieces:
+            part = piece if isinstance(piece, Triangles) else edging(piece, mesh.grade, mesh.surface)
+            if part is not None:
+                mesh.parts.append(part)
+            if isinstance(piece, Border):
+                mesh.edges += _on_the_ground(piece, mesh.grade)
+        if not mesh.grade.level:
+            decks = (underside(strip.inner, strip.outer, mesh.grade) for strip in self._strips)
+            mesh.parts += [deck for deck in decks if deck is not None]
+        return mesh
+
+    def _floors(self) -> Iterator[Triangles]:
+        if not self._junctions:
+            return
+        cover = Cover(self._mesh.surfaces)
+        for pieces in self._junctions.values():
+            squares = floor(cover, np.concatenate(pieces))
+            if squares is not None:
+                yield triangles(quads(squares), Material.ROAD, Label.ROADS, params=_PLAIN, frame=(1.0, 0.0, 0.0))
 
 
-def _strip(mesh: RoadMesh, road_map: carla.Map, road_id: int, lane_id: int, stations: np.ndarray) -> _Strip | None:
-    """Samples one lane; None where the map does not know it or it has no width."""
-    rows, inner_marks, outer_marks = [], [], []
-    for station in stations:
-        waypoint = road_map.get_waypoint_xodr(road_id, lane_id, float(station))
-        if waypoint is None:
-            return None
-        forward = waypoint.transform.get_forward_vector()
-        at = waypoint.transform.location
-        rows.append((at.x, at.y, at.z, forward.x, forward.y, forward.z, waypoint.lane_width))
-        inner_marks.append(mesh.mark_index(waypoint.left_lane_marking, first=lane_id > 0))
-        outer_marks.append(mesh.mark_index(waypoint.right_lane_marking, first=True))
-    samples = np.array(rows)
-    centre, forward = vector_from_carla(samples[:, :3]), vector_from_carla(samples[:, 3:6])
-    width = samples[:, 6]
-    if width.max() < 0.05:
-        return None
-    tangent = forward[:, :2] / np.linalg.norm(forward[:, :2], axis=1, keepdims=True)
-    # A lane's driving direction has the road's middle on its left, whichever side it is on.
-    left = np.column_stack([-tangent[:, 1], tangent[:, 0], np.zeros(len(tangent))])
-    reach = left * (width / 2)[:, None]
-    return _Strip(
-        stations, centre + reach, centre - reach, width, tangent, np.array(inner_marks), np.array(outer_marks)
-    )
-
-
-def _add_lane(mesh: RoadMesh, strip: _Strip, lane_type: str, junction: bool) -> None:
-    """Adds a lane's surface, and the kerb's faces where it is a sidewalk."""
-    material, label = _SURFACES.get(lane_type, (Material.ROAD, Label.ROADS))
-    if material is Material.VERGE and junction:
-        return
-    lift = UP * (KERB_HEIGHT if material is Material.SIDEWALK else 0.0)
-    mesh.parts.append(_lane_surface(strip, lift, material, label, painted=not junction))
-    if material is Material.SIDEWALK:
-        for base in (strip.inner, strip.outer):
-            face = quads(_corners(base - UP * 0.3, base + lift))
-            mesh.parts.append(triangles(face, Material.KERB, label))
-    mesh.surfaces.extend(_corners(strip.inner[:, :2], strip.outer[:, :2]))
-    mesh.centres.extend((strip.inner + strip.outer) / 2)
-
-
-def _lane_surface(strip: _Strip, lift: np.ndarray, material: Material, label: Label, painted: bool) -> Triangles:
-    """A lane's surface in road coordinates; only roads outside junctions carry paint."""
+def _lane_surface(
+    strip: Strip, lift: np.ndarray, material: Material, label: Label, marks: np.ndarray, inside: bool
+) -> Triangles:
+    """A lane's surface in road coordinates; within a junction all asphalt is alike."""
     zero = np.zeros_like(strip.width)
     near = np.column_stack([strip.station, zero, strip.width])
     far = np.column_stack([strip.station, strip.width, zero])
-    marks = np.column_stack([strip.inner_marks, strip.outer_marks])[:-1]
     frame = np.column_stack([strip.tangent, zero])[:-1]
+    plain = inside and material is Material.ROAD
     return triangles(
-        quads(_corners(strip.inner + lift, strip.outer + lift)),
+        quads(corners(strip.inner + lift, strip.outer + lift)),
         material,
         label,
-        params=quads(_corners(near, far)),
-        marks=np.repeat(marks, 2, axis=0) * (painted and material is Material.ROAD),
-        frame=np.repeat(frame, 2, axis=0),
+        params=_PLAIN if plain else quads(corners(near, far)),
+        marks=np.repeat(marks[:-1], 2, axis=0),
+        frame=(1.0, 0.0, 0.0) if plain else np.repeat(frame, 2, axis=0),
     )
 
 
-def _add_border(mesh: RoadMesh, strip: _Strip, lane_type: str, junction: bool) -> None:
-    """Adds the verge beside the outermost lane and records the road's border."""
-    raised = lane_type == "sidewalk"
-    outward = np.column_stack([strip.tangent[:, 1], -strip.tangent[:, 0]])
-    near = strip.outer + UP * (KERB_HEIGHT - 0.02 if raised else -0.01)
-    far = strip.outer + np.column_stack([outward * VERGE_WIDTH, np.full(len(outward), -0.45)])
-    if not junction:
-        mesh.parts.append(triangles(quads(_corners(near, far)), Material.VERGE, Label.TERRAIN))
-    mesh.edges.append(Edge(strip.outer, outward, junction))
+def _open_ends(strip: Strip, lane: LaneEntry) -> list[np.ndarray]:
+    """(2, 3) polylines across the ends at which the lane names no lane that goes on."""
+    return [
+        np.stack([strip.inner[end], strip.outer[end]])
+        for end, linked in zip((0, -1), lane.linked, strict=True)
+        if not linked
+    ]
 
 
-def _corners(near: np.ndarray, far: np.ndarray) -> np.ndarray:
-    """(n-1, 4, C) corners of the quads between two (n, C) polylines."""
-    return np.stack([near[:-1], far[:-1], far[1:], near[1:]], axis=1)
+def _on_the_ground(border: Border, grade: Grade) -> list[Edge]:
+    """A border's stretches that are no bridge or wall."""
+    low = above_ground(border, grade) <= STEEP
+    cuts = np.flatnonzero(np.diff(low)) + 1
+    runs = np.split(np.arange(len(low)), cuts)
+    return [
+        Edge(border.points[run], border.outward[run], border.junction) for run in runs if low[run[0]] and len(run) > 1
+    ]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import zlib
+from functools import cached_property
 
 import numpy as np
 
 from phipd_sim2real.simulator.dressing import DISTRICTS, dress
 from phipd_sim2real.simulator.ground import Terrain
-from phipd_sim2real.simulator.road_mesh import Mark, RoadMesh, build_roads
-from phipd_sim2real.simulator.triangles import Triangles, concatenate
+from phipd_sim2real.simulator.level_boxes import LevelBox
+from phipd_sim2real.simulator.road_mesh import Mark, RoadMesh, road_mesh
+from phipd_sim2real.simulator.triangles import Material, Triangles, concatenate
 
 
 class Geometry:
@@ -27,9 +29,15 @@ class Geometry:
         """First hits of (N, 3) float32 rays: primID (-1: none), tfar, u, v, Ng."""
         return self._embree.run(origins, directions, output=True)
 
-    def blocked(self, origins: np.ndarray, directions: np.ndarray) -> np.ndarray:
-        """(N,) bool: whether anything lies on the ray."""
-        return self._embree.run(origins, directions, query="OCCLUDED") != -1
+    def blocked(self, origins: np.ndarray, directions: np.ndarray, reach: np.ndarray | None = None) -> np.ndarray:
+        """(N,) bool: whether anything lies on the ray, at most (N,) float32 metres `reach` away if that is given."""
+        return self._embree.run(origins, directions, reach, query="OCCLUDED") != -1
+
+    @cached_property
+    def lamp_heads(self) -> np.ndarray:
+        """(n, 3) world metres: where its street lamps shine from."""
+        heads = self.soup.frame[(self.soup.material == Material.METAL) & (self.soup.params[:, 0, 0] > 0)]
+        return np.unique(heads, axis=0)
 
 
 class Scene:
@@ -48,8 +56,9 @@ class Scene:
         self._mesh = mesh
         # crc32, because Python's own hash of a text changes from run to run.
         self._random_seed = zlib.crc32(map_name.encode()) ^ seed
-        self._terrain = Terrain(mesh, self._random_seed % 1000)
+        self._terrain = Terrain(mesh.grade, self._random_seed % 1000)
         self._geometry: dict[str, Geometry] = {}
+        self._boxes: dict[str, list[LevelBox]] = {}
 
     @classmethod
     def from_opendrive(cls, map_name: str, xodr: str, seed: int = 0) -> Scene:
@@ -60,14 +69,19 @@ class Scene:
             xodr: OpenDRIVE text.
             seed: gives the same map another neighbourhood.
         """
-        import carla
-
-        return cls(map_name, seed, build_roads(carla.Map(map_name, xodr), xodr))
+        return cls(map_name, seed, road_mesh(map_name, xodr))
 
     def geometry(self, district: str) -> Geometry:
         """The scene in one district of dressing.DISTRICTS, built at the first call."""
         if district not in self._geometry:
             parts = [self._mesh.triangles(), self._terrain.triangles()]
-            parts += dress(self._mesh, self._terrain, DISTRICTS[district], self._random_seed)
+            dressing = dress(self._mesh, self._terrain, DISTRICTS[district], self._random_seed)
+            parts += dressing.parts
+            self._boxes[district] = dressing.boxes
             self._geometry[district] = Geometry(concatenate(parts))
         return self._geometry[district]
+
+    def boxes(self, district: str) -> list[LevelBox]:
+        """Boxes about everything that stands in the scene: buildings, plants, poles, lights, signs, parked cars."""
+        self.geometry(district)
+        return self._boxes[district]

@@ -14,15 +14,16 @@ from typing import Any
 import msgpack
 
 from phipd_sim2real.errors import UsageError
-from phipd_sim2real.simulator import wire
+from phipd_sim2real.simulator import actor_requests, requests, scene_requests, wire  # noqa: F401 - they enter their methods
 from phipd_sim2real.simulator.blueprints import library
-from phipd_sim2real.simulator.cameras import Exposure, Studio, expose
+from phipd_sim2real.simulator.episode import EpisodeSettings
 from phipd_sim2real.simulator.looks import LOOKS
 from phipd_sim2real.simulator.maps import RoadMap
+from phipd_sim2real.simulator.methods import METHODS, Answer, Method
 from phipd_sim2real.simulator.pacing import Pacer
-from phipd_sim2real.simulator.requests import METHODS, Answer, Method
+from phipd_sim2real.simulator.sensing import Exposure, Studio, due, expose, readings
 from phipd_sim2real.simulator.streams import Streams
-from phipd_sim2real.simulator.world import WORLD_STREAM, EpisodeSettings, RequestError, World
+from phipd_sim2real.simulator.world import WORLD_STREAM, RequestError, World
 
 LARGEST_REQUEST_BYTES = 256 << 20
 _REFUSED = (RequestError, UsageError)
@@ -59,15 +60,17 @@ class Server:
         traffic_managers: by port.
         start_map: the map that it was started with.
         uploaded: the map of `generate_opendrive_world`.
+        ticker: the connection that ticked last.
     """
 
     def __init__(self, road_map: RoadMap, seed: int) -> None:
-        self.world = World(road_map, library(tuple(LOOKS)))
+        self.world = World(road_map, library(tuple(LOOKS)), seed)
         self.streams = Streams(lambda stream: self.world.snapshot() if stream == WORLD_STREAM else None)
         self.pacer = Pacer()
         self.traffic_managers: dict[int, TrafficManagerAddress] = {}
         self.start_map = road_map
         self.uploaded: RoadMap | None = None
+        self.ticker: Connection | None = None
         self._seed = seed
         self._studio = Studio(tuple(LOOKS), seed)
         self._ticking = asyncio.Lock()
@@ -132,7 +135,10 @@ class Server:
     def _publish(self) -> None:
         self.streams.publish(WORLD_STREAM, self.world.snapshot())
         self.pacer.frame_sent()
-        exposure = expose(self.world, self.streams.listened, self._seed)
+        sensors = due(self.world, self.streams.listened)
+        for stream_id, payload in readings(self.world, sensors, self._seed):
+            self.streams.publish(stream_id, payload)
+        exposure = expose(self.world, sensors, self._seed)
         if exposure is not None:
             self._developing = asyncio.create_task(self._develop(exposure))
 
@@ -183,6 +189,10 @@ class Server:
         lost = [port for port, address in self.traffic_managers.items() if address.connection is connection]
         for port in lost:
             del self.traffic_managers[port]
+        # Nor may a world stand still for all others because the client that ticked it is gone.
+        if self.ticker is connection:
+            self.ticker = None
+            self.world.settings = self.world.settings._replace(synchronous=False)
 
     def _receive(self, connection: Connection, message: Any) -> None:
         if not (isinstance(message, list) and len(message) == 4 and message[0] == 0 and message[3]):

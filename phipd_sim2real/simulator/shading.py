@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from phipd_sim2real.simulator.lamps import Lamp, irradiance
 from phipd_sim2real.simulator.looks import Look
 from phipd_sim2real.simulator.pavement import pavement_albedo, road_albedo
 from phipd_sim2real.simulator.road_mesh import Mark
@@ -23,11 +24,15 @@ class Shader:
     Attributes:
         look, light: of the picture.
         marks: the scene's table of lane marks.
+        lamps: artificial lights that may matter.
+        hidden: tells whether something stands between points and a lamp, as in `lamps.irradiance`.
     """
 
     look: Look
     light: Light
     marks: list[Mark | None]
+    lamps: Sequence[Lamp] = ()
+    hidden: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] | None = None
 
     def radiance(self, surface: Surface, material: Material) -> np.ndarray:
         """(N, 3) float32 linear radiance of points that share one material, haze included."""
@@ -41,11 +46,40 @@ class Shader:
         open_sky = (1 - 0.55 * light.spread * (1 - surface.visibility))[:, None]
         ambient = (light.bounce + up * (light.sky - light.bounce)) * open_sky
         colour = albedo * (light.sun * (facing * surface.visibility)[:, None] + ambient)
+        if self.lamps and self.hidden is not None:
+            colour = colour + albedo * irradiance(self.lamps, surface, self.hidden)
         if material in _GLOSS:
             colour = self._reflect(colour, surface, *_GLOSS[material])
         elif material is Material.ROAD and light.wet > 0:
-            colour = self._reflect(colour, surface, 0.02, 0.75 * light.wet)
+            colour = self._wet(colour, surface)
+        if material in _GLOWING:
+            colour = colour + surface.params[:, :1] * self._glow(material, albedo)
+        elif material is Material.WALL and light.night > 0:
+            colour = colour + self._lit_windows(surface)
         return self._haze(colour, surface)
+
+    def _glow(self, material: Material, albedo: np.ndarray) -> np.ndarray:
+        """Colour of what shines by itself; street lamps do so at night alone."""
+        return _LAMP_HEAD * np.float32(self.light.night) if material is Material.METAL else albedo
+
+    def _lit_windows(self, surface: Surface) -> np.ndarray:
+        """(N, 3) light from rooms: one window in three, warm."""
+        glazed, _, cell = _windows(self, surface, *surface.params.T)
+        share = glazed * smoothstep(0.6, 0.7, cell) * (0.35 + 0.65 * surface.variate[:, 0])
+        return (share * np.float32(0.5 * self.light.night))[:, None] * _ROOM
+
+    def _wet(self, colour: np.ndarray, surface: Surface) -> np.ndarray:
+        """A wet road mirrors the sky; its puddles, which lie in the hollows of coarse noise, do so like water."""
+        wet = self.light.wet
+        if not self.light.puddles:
+            return self._reflect(colour, surface, 0.02, 0.75 * wet)
+        x, y = surface.point[:, 0], surface.point[:, 1]
+        hollow = sample_tile(fractal_tile(19, 1.1, 2, 90), x, y, 31.0)
+        level = np.float32(1.9 - 1.7 * self.light.puddles)
+        water = smoothstep(level - 0.15, level + 0.15, hollow)[:, None]
+        damp = self._reflect(colour, surface, 0.02, 0.75 * wet)
+        pool = self._reflect(colour * np.float32(0.45), surface, 0.06, 0.98)
+        return damp + water * (pool - damp)
 
     def _reflect(self, colour: np.ndarray, surface: Surface, straight: float, grazing: float) -> np.ndarray:
         """Adds the mirrored sky by Schlick's formula between `straight` and `grazing` reflectance."""
@@ -57,7 +91,10 @@ class Shader:
         return colour * (1 - share[:, None]) + sky * seen[:, None]
 
     def _haze(self, colour: np.ndarray, surface: Surface) -> np.ndarray:
-        far = 1 - np.exp(-surface.distance * np.float32(self.light.haze))
+        depth = surface.distance * np.float32(self.light.haze)
+        if self.light.fog:
+            depth = depth + np.maximum(surface.distance - self.light.fog_start, 0) * np.float32(self.light.fog)
+        far = 1 - np.exp(-depth)
         towards_sun = np.clip(surface.direction @ self.light.sun_direction, 0, 1) ** 8
         air = self.light.horizon * np.float32(0.95) + towards_sun[:, None] * (self.light.sun * np.float32(0.12))
         return colour + far[:, None] * (air - colour)
@@ -215,5 +252,11 @@ _ALBEDO: dict[Material, Callable[[Shader, Surface], np.ndarray]] = {
     Material.CLOTH: _own_colour,
     Material.SKIN: _constant(0.5, 0.3, 0.2),
 }
+_GLOWING = (Material.METAL, Material.HEADLIGHT, Material.REARLIGHT)
+"""Materials whose first param is the radiance of their own."""
+
+_LAMP_HEAD = np.array([5.0, 3.8, 2.4], np.float32)
+_ROOM = np.array([1.0, 0.66, 0.34], np.float32)
+
 _GLOSS = {Material.PAINTWORK: (0.05, 0.7), Material.GLASS: (0.1, 0.9)}
 """Reflectance straight on and at grazing sight of the materials that mirror the sky."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +21,14 @@ class Weather:
     fog_density: float = 0.0
     precipitation_deposits: float = 0.0
     wetness: float = 0.0
+    precipitation: float = 0.0
+    fog_distance: float = 0.0
+
+    @classmethod
+    def from_carla(cls, parameters: Sequence[float]) -> Weather:
+        """From CARLA's 14 WeatherParameters in the wire's order."""
+        cloudiness, rain, deposits, _, azimuth, altitude, fog, distance, _, wetness = parameters[:10]
+        return cls(azimuth, altitude, cloudiness, fog, deposits, wetness, rain, distance)
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,10 @@ class Light:
         haze: optical density per metre.
         wet: 0 dry to 1 wet ground.
         drift: (2,) where in the noise the clouds lie.
+        night: 0 by day to 1 when the sun is well below the horizon.
+        puddles: 0 none to 1 half of the road.
+        fog: optical density per metre beyond `fog_start`, beside the haze.
+        fog_start: metres.
     """
 
     sun_direction: np.ndarray
@@ -50,6 +63,10 @@ class Light:
     haze: float
     wet: float
     drift: tuple[float, float]
+    night: float = 0.0
+    puddles: float = 0.0
+    fog: float = 0.0
+    fog_start: float = 0.0
 
 
 def light(look: Look, weather: Weather) -> Light:
@@ -64,7 +81,8 @@ def light(look: Look, weather: Weather) -> Light:
     zenith = colours["zenith"] * (1 - thick) + colours["overcast"] * thick * 0.92
     horizon = colours["horizon"] * (1 - thick) + colours["overcast"] * thick * 1.12
     horizon = horizon * (1 - 0.5 * low * (1 - warm))
-    return Light(
+    fog, start = 14 * _share(weather.fog_density), max(0.0, weather.fog_distance - NEAR_FOG_M)
+    by_day = Light(
         sun_direction=direction,
         sun=colours["sun_colour"] * warm * np.float32(part.sun * shade * (1 - 0.45 * low)),
         sky=(0.4 * zenith + 0.6 * horizon) * np.float32(part.ambient * (0.9 + 0.5 * thick)),
@@ -74,10 +92,48 @@ def light(look: Look, weather: Weather) -> Light:
         cloud=colours["cloud"] * warm,
         cover=cover,
         spread=0.02 + 0.75 * thick,
-        haze=(part.haze + 14 * _share(weather.fog_density)) / 1000,
+        haze=(part.haze + (0 if start else fog)) / 1000,
         wet=_share(max(weather.wetness, weather.precipitation_deposits * 0.8)),
         drift=(weather.sun_azimuth_deg * 13.7, weather.cloudiness * 7.3),
+        puddles=max(0.0, _share(weather.precipitation_deposits) - 0.2) / 0.8,
+        fog=((fog if start else 0) + _thickening(weather)) / 1000,
+        fog_start=start,
     )
+    return _after_sunset(by_day, weather.sun_altitude_deg)
+
+
+NEAR_FOG_M = 0.75
+"""CARLA's fog_distance of a clear noon: fog that begins no farther away begins at the camera."""
+
+
+def _thickening(weather: Weather) -> float:
+    """Optical density per kilometre of dense fog and of falling rain."""
+    return 60 * max(0.0, _share(weather.fog_density) - 0.3) ** 2 + 3 * _share(weather.precipitation)
+
+
+def _after_sunset(by_day: Light, altitude_deg: float) -> Light:
+    """Dusk from 8° above the horizon down to 10° below it, then night: a blue sky hundreds of times darker."""
+    night = float(1 - smoothstep(-10.0, 8.0, np.float64(altitude_deg)))
+    if night == 0.0:
+        return by_day
+    dark = np.float32(DARKNESS**night)
+    tint = 1 + np.float32(night) * np.array([-0.35, -0.1, 0.45], np.float32)
+    sunset = np.float32(smoothstep(-6.0, 8.0, np.float64(altitude_deg)))
+    red = 1 + np.float32(4 * night * (1 - night) * (1 - by_day.cover)) * np.array([0.5, -0.12, -0.5], np.float32)
+    return replace(
+        by_day,
+        sun=by_day.sun * sunset + by_day.sky * np.float32(0.3 * night) * dark * tint,
+        sky=by_day.sky * dark * tint,
+        bounce=by_day.bounce * dark,
+        zenith=by_day.zenith * dark * tint,
+        horizon=by_day.horizon * dark * tint * red,
+        cloud=by_day.cloud * dark * tint,
+        night=night,
+    )
+
+
+DARKNESS = 0.006
+"""Light of a night's sky against the day's."""
 
 
 def _share(percent: float) -> float:
@@ -104,7 +160,15 @@ def sky_radiance(light: Light, directions: np.ndarray, sun_disc: bool = True) ->
     glow = 0.25 * towards_sun**8 + (0.35 + light.cover) * towards_sun**90
     if sun_disc:
         glow = glow + (1 - light.cover) ** 2 * 30 * smoothstep(0.9992, 0.9999, towards_sun)
-    return colour + glow[:, None] * (light.sun * np.float32(0.5 * (1 - 0.6 * light.cover)))
+    colour = colour + glow[:, None] * (light.sun * np.float32(0.5 * (1 - 0.6 * light.cover)))
+    if light.fog and sun_disc:
+        veil = 1 - np.exp(-_FOG_LAYER_M * np.float32(light.fog) / (height + 0.05))
+        colour = colour + veil[:, None] * (light.horizon * np.float32(0.95) - colour)
+    return colour
+
+
+_FOG_LAYER_M = 120.0
+"""Thickness of the fog overhead."""
 
 
 def _clouds(

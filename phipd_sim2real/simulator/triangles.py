@@ -42,8 +42,10 @@ class Label(IntEnum):
     ROADS = 1
     SIDEWALKS = 2
     BUILDINGS = 3
+    WALLS = 4
     FENCES = 5
     POLES = 6
+    TRAFFIC_LIGHT = 7
     TRAFFIC_SIGNS = 8
     VEGETATION = 9
     TERRAIN = 10
@@ -55,7 +57,9 @@ class Label(IntEnum):
     BUS = 16
     MOTORCYCLE = 18
     BICYCLE = 19
+    DYNAMIC = 21
     ROAD_LINES = 24
+    BRIDGE = 26
 
 
 @dataclass(frozen=True)

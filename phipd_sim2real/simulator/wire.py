@@ -12,7 +12,8 @@ import numpy as np
 VERSION = "0.9.16"
 
 # Indices of the client's sensor registry: they say how a stream's payload is read.
-DEPTH, RGB, SEMANTICS, INSTANCES, WORLD = 1, 13, 14, 15, 17
+COLLISION, DEPTH, NORMALS, GNSS, IMU, OBSTACLE, FLOW, RADAR = 0, 1, 2, 4, 5, 7, 8, 9
+SEMANTIC_LIDAR, LIDAR, RGB, SEMANTICS, INSTANCES, WORLD = 10, 11, 13, 14, 15, 17
 
 FAR_METRES = 1000.0
 """Depth of the sky, and the largest that CARLA's 24 bits hold."""
@@ -26,10 +27,11 @@ _CAMERA = struct.Struct("<IIf")
 _EPISODE = struct.Struct("<Qdf3iI")
 _ACTOR = struct.Struct("<IB6f9f")
 _VEHICLE = struct.Struct("<fff???ifB?IB")
+_WALKER = struct.Struct("<4f?")
+_LIGHT = struct.Struct("<32s4fI?B")
 _STATE_BYTES = 54
 _TCP, _CLIENTS_HOST = 1, 0
 _ACTIVE = 1
-_NO_TRAFFIC_LIGHT = 2  # a car at no light sees green
 
 
 def read_vector(fields: Sequence[float]) -> tuple[float, float, float]:
@@ -92,12 +94,76 @@ class VehicleControl(NamedTuple):
         )
 
 
+class LightSeen(NamedTuple):
+    """The traffic light that a vehicle drives up to; at none it sees green. States: red 0, yellow 1, green 2."""
+
+    state: int = 2
+    light_id: int = 0
+
+
 class VehicleEntry(NamedTuple):
     """What a snapshot tells of a vehicle beside its motion; `speed_limit` in km/h."""
 
     control: VehicleControl
     speed_limit: float
-    has_light: bool = False
+    light: LightSeen = LightSeen()
+
+    def packed(self) -> bytes:
+        """As the snapshot has it."""
+        control, light = self.control, self.light
+        return _VEHICLE.pack(
+            control.throttle,
+            control.steer,
+            control.brake,
+            control.hand_brake,
+            control.reverse,
+            control.manual_gear_shift,
+            control.gear,
+            self.speed_limit,
+            light.state,
+            light.light_id != 0,
+            light.light_id,
+            0,
+        )
+
+
+class WalkerEntry(NamedTuple):
+    """What a snapshot tells of a walker: direction (unit vector), speed (m/s) and whether it jumps."""
+
+    direction: tuple[float, float, float]
+    speed: float
+    jump: bool
+
+    def packed(self) -> bytes:
+        """As the snapshot has it."""
+        return _WALKER.pack(*self.direction, self.speed, self.jump)
+
+
+class LightEntry(NamedTuple):
+    """What a snapshot tells of a traffic light: OpenDRIVE's id, seconds per state and in this one, its state."""
+
+    sign_id: str
+    green_s: float
+    yellow_s: float
+    red_s: float
+    elapsed_s: float
+    pole_index: int
+    frozen: bool
+    state: int
+
+    def packed(self) -> bytes:
+        """As the snapshot has it."""
+        return _LIGHT.pack(self.sign_id.encode()[:31], *self[1:])
+
+
+class SignEntry(NamedTuple):
+    """What a snapshot tells of a traffic sign: OpenDRIVE's id."""
+
+    sign_id: str
+
+    def packed(self) -> bytes:
+        """As the snapshot has it."""
+        return self.sign_id.encode()[:31]
 
 
 class ActorEntry(NamedTuple):
@@ -108,7 +174,7 @@ class ActorEntry(NamedTuple):
     velocity: tuple[float, float, float] = (0.0, 0.0, 0.0)
     angular_velocity: tuple[float, float, float] = (0.0, 0.0, 0.0)
     acceleration: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    vehicle: VehicleEntry | None = None
+    state: VehicleEntry | WalkerEntry | LightEntry | SignEntry | None = None
 
 
 def value_reply(value: Any) -> list[Any]:
@@ -171,38 +237,20 @@ def _actor(entry: ActorEntry) -> bytes:
         *entry.angular_velocity,
         *entry.acceleration,
     )
-    state = _vehicle(entry.vehicle) if entry.vehicle is not None else b""
+    state = entry.state.packed() if entry.state is not None else b""
     return motion + state.ljust(_STATE_BYTES, b"\0")
 
 
-def _vehicle(vehicle: VehicleEntry) -> bytes:
-    control = vehicle.control
-    return _VEHICLE.pack(
-        control.throttle,
-        control.steer,
-        control.brake,
-        control.hand_brake,
-        control.reverse,
-        control.manual_gear_shift,
-        control.gear,
-        vehicle.speed_limit,
-        _NO_TRAFFIC_LIGHT,
-        vehicle.has_light,
-        0,
-        0,
-    )
-
-
-def camera_payload(header: bytes, fov_degrees: float, bgra: np.ndarray) -> bytes:
+def camera_payload(header: bytes, fov_degrees: float, pixels: np.ndarray) -> bytes:
     """A camera's payload.
 
     Args:
         header: from `stream_header`.
         fov_degrees: horizontal field of view.
-        bgra: (H, W, 4) uint8.
+        pixels: (H, W, 4) uint8 BGRA, or (H, W, 2) float32 optical flow.
     """
-    height, width = bgra.shape[:2]
-    return header + _CAMERA.pack(width, height, fov_degrees) + bgra.tobytes()
+    height, width = pixels.shape[:2]
+    return header + _CAMERA.pack(width, height, fov_degrees) + pixels.tobytes()
 
 
 def rgb_to_bgra(rgb: np.ndarray) -> np.ndarray:
@@ -226,6 +274,25 @@ def semantics_to_bgra(labels: np.ndarray) -> np.ndarray:
 def instances_to_bgra(labels: np.ndarray, instances: np.ndarray) -> np.ndarray:
     """(H, W) uint8 label in red and uint16 instance in green + 256 blue."""
     return _bgra(blue=instances >> 8, green=instances, red=labels)
+
+
+def normals_to_bgra(normals: np.ndarray) -> np.ndarray:
+    """(H, W, 3) unit normals in CARLA's world axes as colours, red x, green y, blue z: (n + 1) / 2; black for none."""
+    codes = np.round((normals.astype(np.float64) + 1.0) / 2.0 * 255.0).astype(np.uint8)
+    red, green, blue = np.moveaxis(np.where(normals.any(-1, keepdims=True), codes, 0), -1, 0)
+    return _bgra(blue, green, red)
+
+
+def flow_to_pixels(flow_px: np.ndarray) -> np.ndarray:
+    """(H, W, 2) pixels, right and down, as CARLA's optical flow: shares of half the picture, x right and y up.
+
+    CARLA sends the velocity in normalised device coordinates, the present place less the place at the tick before,
+    within [-2, 2] (carla-simulator/carla, OpticalFlowCamera.cpp; issue 4795 measures the same). What was not in
+    front of the camera has no flow.
+    """
+    height, width = flow_px.shape[:2]
+    scaled = flow_px * np.float32([2.0 / width, -2.0 / height])
+    return np.clip(np.nan_to_num(scaled), -2.0, 2.0).astype(np.float32)
 
 
 def _bgra(blue: np.ndarray, green: np.ndarray, red: np.ndarray) -> np.ndarray:

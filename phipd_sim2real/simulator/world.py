@@ -3,82 +3,34 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
-from phipd_sim2real.simulator.actors import Actor, Sensor, Vehicle, overlap
-from phipd_sim2real.simulator.blueprints import Attribute, AttributeType, Blueprint, spectator_blueprint
+import numpy as np
+
+from phipd_sim2real.errors import UsageError
+from phipd_sim2real.simulator.actors import Actor, Prop, Sensor, Solid
+from phipd_sim2real.simulator.blueprints import Blueprint, spectator_blueprint
+from phipd_sim2real.simulator.collisions import Collision, collide, static_kind
+from phipd_sim2real.simulator.episode import Episode, EpisodeSettings
+from phipd_sim2real.simulator.footprints import contact
 from phipd_sim2real.simulator.maps import RoadMap
 from phipd_sim2real.simulator.roads import Roads
-from phipd_sim2real.simulator.wire import Transform, optional, snapshot
+from phipd_sim2real.simulator.sensor_blueprints import COMPUTED_BY_CLIENTS, require_sound
+from phipd_sim2real.simulator.surroundings import OFF_ROAD_M, Surroundings
+from phipd_sim2real.simulator.traffic_lights import TrafficLight, TrafficLights, signal_actor
+from phipd_sim2real.simulator.vehicles import Vehicle
+from phipd_sim2real.simulator.walkers import Walker
+from phipd_sim2real.simulator.wire import Transform, snapshot
+
+A = TypeVar("A", bound=Actor)
 
 WORLD_STREAM = 1
 FREE_RUNNING_DELTA_S = 0.05
 
-CLEAR_NOON = (5.0, 0.0, 0.0, 10.0, -1.0, 45.0, 2.0, 0.75, 0.1, 0.0, 1.0, 0.03, 0.0331, 0.0)
-"""Weather of a fresh episode, in the order of CARLA's WeatherParameters."""
-
 
 class RequestError(Exception):
     """A request that cannot be done; its message goes to the client."""
-
-
-class EpisodeSettings(NamedTuple):
-    """CARLA's episode settings in the wire's order; `fixed_delta` in seconds, None for free running."""
-
-    synchronous: bool = False
-    no_rendering: bool = False
-    fixed_delta: float | None = None
-    substepping: bool = True
-    max_substep_delta: float = 0.01
-    max_substeps: int = 10
-    max_culling: float = 0.0
-    deterministic_ragdolls: bool = True
-    tile_stream_distance: float = 3000.0
-    actor_active_distance: float = 2000.0
-    spectator_as_ego: bool = True
-
-    @classmethod
-    def read(cls, fields: Sequence[Any]) -> EpisodeSettings:
-        """From the message."""
-        settings = cls(*fields)
-        delta = settings.fixed_delta
-        return settings._replace(fixed_delta=(delta[1] or None) if delta and delta[0] else None)
-
-    def wire(self) -> list[Any]:
-        """As the message has it."""
-        return list(self._replace(fixed_delta=optional(self.fixed_delta)))
-
-
-@dataclass
-class Episode:
-    """Everything that a reload forgets.
-
-    Attributes:
-        episode_id: grows with every load.
-        map: the map and its OpenDRIVE text.
-        roads: the same, ready for questions.
-        actors: by id, in order of birth.
-        weather: CARLA's 14 parameters.
-        ticks: since the clock started.
-        elapsed_s: simulated seconds. The clock of a world stands still until the first actor is spawned, so
-            that nothing depends on how many empty frames went by before.
-    """
-
-    episode_id: int
-    map: RoadMap
-    roads: Roads
-    actors: dict[int, Actor] = field(default_factory=dict)
-    weather: tuple[float, ...] = CLEAR_NOON
-    ticks: int = 0
-    elapsed_s: float = 0.0
-    ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-
-    @property
-    def inhabited(self) -> bool:
-        """Whether anything but the spectator was ever spawned."""
-        return self.ticks > 0 or len(self.actors) > 1
 
 
 class World:
@@ -91,21 +43,37 @@ class World:
         episode: the running episode.
     """
 
-    def __init__(self, road_map: RoadMap, blueprints: Mapping[str, Blueprint]) -> None:
+    def __init__(self, road_map: RoadMap, blueprints: Mapping[str, Blueprint], seed: int = 0) -> None:
+        """
+        Args:
+            road_map: where it begins.
+            blueprints: what can be spawned.
+            seed: of the scenery that bodies run into.
+        """
         self.blueprints = blueprints
         self.settings = EpisodeSettings()
         self.frame = 1
+        self._seed = seed
         self._stream_ids = itertools.count(WORLD_STREAM + 1)
-        self._roads: dict[RoadMap, Roads] = {}
+        self._maps: dict[RoadMap, tuple[Roads, Surroundings]] = {}
         self.load(road_map, 1)
 
     def load(self, road_map: RoadMap, episode_id: int) -> None:
         """Starts a fresh episode on a map: ids, clock and weather begin anew."""
-        if road_map not in self._roads:  # only the last map is kept
-            self._roads = {road_map: Roads(road_map.name, road_map.xodr)}
-        self.episode = Episode(episode_id, road_map, self._roads[road_map])
-        spectator = Actor(next(self.episode.ids), spectator_blueprint(), {}, Transform())
-        self.episode.actors[spectator.actor_id] = spectator
+        if road_map not in self._maps:  # only the last map is kept
+            roads = Roads(road_map.name, road_map.xodr)
+            self._maps = {road_map: (roads, Surroundings(road_map, self._seed))}
+        self.episode = Episode(episode_id, road_map, *self._maps[road_map])
+        self._add(Actor(0, spectator_blueprint(), {}, Transform()))
+        for signal in self.episode.roads.signals if "<signal" in road_map.xodr else ():
+            self._add(signal_actor(signal))
+        lights = [actor for actor in self.episode.actors.values() if isinstance(actor, TrafficLight)]
+        self.episode.lights = TrafficLights(lights)
+
+    def _add(self, actor: Actor) -> Actor:
+        actor.actor_id = next(self.episode.ids)
+        self.episode.actors[actor.actor_id] = actor
+        return actor
 
     @property
     def delta_s(self) -> float:
@@ -122,17 +90,69 @@ class World:
         """All vehicles, in order of birth."""
         return [actor for actor in self.episode.actors.values() if isinstance(actor, Vehicle)]
 
+    @property
+    def solids(self) -> list[Solid]:
+        """Vehicles, walkers and props, in order of birth."""
+        return [actor for actor in self.episode.actors.values() if isinstance(actor, Solid)]
+
     def tick(self) -> None:
         """Advances everything by one frame."""
         self.frame += 1
-        if not self.episode.inhabited:
+        episode, delta_s = self.episode, self.delta_s
+        if not episode.runs(self.settings.synchronous):
             return
-        self.episode.ticks += 1
-        self.episode.elapsed_s += self.delta_s
-        for vehicle in self.vehicles:
-            vehicle.advance(self.delta_s, self.episode.roads)
-        for sensor in self.sensors:
-            sensor.follow(self.episode.actors.get(sensor.parent_id))
+        episode.ticks += 1
+        episode.elapsed_s += delta_s
+        episode.lights.advance(delta_s)
+        solids = self.solids
+        before = [solid.velocity for solid in solids]
+        self._move(solids, delta_s)
+        for solid, then in zip(solids, before, strict=True):
+            solid.acceleration = tuple((now - old) / delta_s for now, old in zip(solid.velocity, then, strict=True))
+        episode.lights.show_to([solid for solid in solids if isinstance(solid, Vehicle)], delta_s)
+        for actor in episode.actors.values():
+            if actor.parent_id and isinstance(actor, Sensor | Solid):
+                actor.follow(episode.actors.get(actor.parent_id))
+            actor.remember()
+
+    def _move(self, solids: list[Solid], delta_s: float) -> None:
+        free = [solid for solid in solids if solid.simulated and not solid.parent_id]
+        start = [solid.xy for solid in free]
+        for solid in free:
+            solid.move(delta_s)
+        self.episode.collisions = self._scrapes(free, start)
+        self.episode.collisions += collide([solid for solid in solids if solid.collides and not solid.parent_id])
+        vehicles = [solid for solid in solids if isinstance(solid, Vehicle)]
+        if vehicles:
+            places = np.array([(*car.xy, car.transform.location[2]) for car in vehicles])
+            yaws = np.array([car.motion.yaw for car in vehicles])
+            wheelbases = np.array([car.body.wheelbase for car in vehicles])
+            for car, ground in zip(vehicles, self.episode.roads.ground(places, yaws, wheelbases), strict=True):
+                car.settle(ground)
+        walkers = [solid for solid in free if isinstance(solid, Walker) and solid.moves and not solid.carried]
+        if walkers:
+            heights = self.episode.roads.heights(np.array([walker.foot.location for walker in walkers]))
+            for walker, height in zip(walkers, heights.tolist(), strict=True):
+                walker.settle(height, delta_s)
+
+    def _scrapes(self, free: list[Solid], start: list[tuple[float, float]]) -> list[Collision]:
+        """Stops bodies at what stands beside the road; they stay where the tick began."""
+        moved = [
+            (solid, place) for solid, place in zip(free, start, strict=True) if solid.collides and solid.xy != place
+        ]
+        if not moved:
+            return []
+        places = np.array([(*solid.xy, solid.transform.location[2]) for solid, _ in moved])
+        far = self.episode.roads.lanes.distance(places) > OFF_ROAD_M
+        events = []
+        for (solid, place), off_road in zip(moved, far.tolist(), strict=True):
+            label = off_road and self.episode.surroundings.hit(solid.footprint, solid.foot.location[2])
+            if label:
+                x, y, _ = solid.velocity
+                impulse = (-solid.mass * x, -solid.mass * y, 0.0)
+                events.append(Collision(solid.actor_id, 0, impulse, static_kind(label), label))
+                solid.shift(*place, (0.0, 0.0, solid.velocity[2]))
+        return events
 
     def snapshot(self) -> bytes:
         """The world stream's payload of the present frame."""
@@ -157,9 +177,36 @@ class World:
         Raises:
             RequestError: there is none, or the actor is no vehicle.
         """
+        return self._of_kind(actor_id, Vehicle, "vehicle")
+
+    def walker(self, actor_id: int) -> Walker:
+        """A walker by id.
+
+        Raises:
+            RequestError: there is none, or the actor is no walker.
+        """
+        return self._of_kind(actor_id, Walker, "walker")
+
+    def solid(self, actor_id: int) -> Solid:
+        """A vehicle, walker or prop by id.
+
+        Raises:
+            RequestError: there is none, or the actor has no body.
+        """
+        return self._of_kind(actor_id, Solid, "vehicle, walker or prop")
+
+    def traffic_light(self, actor_id: int) -> TrafficLight:
+        """A traffic light by id.
+
+        Raises:
+            RequestError: there is none, or the actor is something else.
+        """
+        return self._of_kind(actor_id, TrafficLight, "traffic light")
+
+    def _of_kind(self, actor_id: int, kind: type[A], noun: str) -> A:
         actor = self.actor(actor_id)
-        if not isinstance(actor, Vehicle):
-            raise RequestError(f"actor {actor_id} is a {actor.blueprint.type_id}, not a vehicle")
+        if not isinstance(actor, kind):
+            raise RequestError(f"actor {actor_id} is a {actor.blueprint.type_id}, not a {noun}")
         return actor
 
     def spawn(self, description: Sequence[Any], transform: Transform, parent_id: int = 0) -> Actor:
@@ -171,42 +218,50 @@ class World:
             parent_id: 0 for none.
 
         Raises:
-            RequestError: unknown blueprint or parent, bad attribute, or a vehicle is in the way.
+            RequestError: unknown blueprint or parent, bad attribute, or something is in the way.
         """
         blueprint = self.blueprints.get(description[1])
         if blueprint is None:
             raise RequestError(f"there is no blueprint {description[1]!r} in this simulator")
-        attributes = {name: item.value for name, item in blueprint.attributes.items()}
-        for name, _, value in description[2]:
-            if name not in attributes:
-                raise RequestError(f"{blueprint.type_id} has no attribute {name!r}")
-            attributes[name] = _checked(blueprint.attributes[name], value)
+        attributes = _filled_in(blueprint, description[2])
         if parent_id:
             self.actor(parent_id)
         actor = self._make(blueprint, attributes, transform, parent_id)
-        self.episode.actors[actor.actor_id] = actor
-        return actor
+        self._settle_in()
+        return self._add(actor)
+
+    def _settle_in(self) -> None:
+        """The first actor of an episode finds its traffic lights at their beginning."""
+        if not self.episode.inhabited and not self.episode.ticks:
+            for cycle in self.episode.lights.cycles:
+                cycle.reset()
+        self.episode.inhabited = True
 
     def _make(self, blueprint: Blueprint, attributes: dict[str, str], transform: Transform, parent_id: int) -> Actor:
-        episode = self.episode
+        parent = self.episode.actors.get(parent_id)
         if blueprint.body is None:
-            streamed = blueprint.type_id.startswith("sensor.camera.")
-            stream_id = next(self._stream_ids) if streamed else 0
-            sensor = Sensor(next(episode.ids), blueprint, attributes, transform, parent_id, transform, stream_id)
-            sensor.follow(episode.actors.get(parent_id))
+            stream_id = 0 if blueprint.type_id == COMPUTED_BY_CLIENTS else next(self._stream_ids)
+            sensor = Sensor(0, blueprint, attributes, transform, parent_id, transform, stream_id)
+            sensor.follow(parent)
             return sensor
-        vehicle = Vehicle(0, blueprint, attributes, transform)
-        if any(overlap(vehicle, other) for other in self.vehicles):
+        kind = _kind(blueprint.type_id)
+        solid = kind(0, blueprint, attributes, transform, parent_id, mount=transform)
+        if parent is not None:
+            solid.follow(parent)
+        elif any(contact(solid.footprint, other.footprint) and _level(solid, other) for other in self._standing()):
             raise RequestError("Spawn failed because of collision at spawn position")
-        vehicle.actor_id = next(episode.ids)
-        vehicle.speed_limit = episode.roads.speed_limit_kmh(*transform.location[:2])
-        return vehicle
+        if isinstance(solid, Vehicle):
+            solid.speed_limit = self.episode.roads.speed_limit_kmh(*transform.location[:2])
+        return solid
+
+    def _standing(self) -> list[Solid]:
+        return [solid for solid in self.solids if solid.collides and not solid.parent_id]
 
     def destroy(self, actor_id: int) -> bool:
-        """Removes an actor with what is fixed to it; False for the spectator and for what is not there."""
+        """Removes an actor with what is fixed to it; False for what is the map's and for what is not there."""
         actors = self.episode.actors
         actor = actors.get(actor_id)
-        if actor is None or actor.blueprint.type_id == "spectator":
+        if actor is None or actor.blueprint.uid == 0:
             return False
         for child in [child for child in actors.values() if child.parent_id == actor_id]:
             self.destroy(child.actor_id)
@@ -216,26 +271,45 @@ class World:
     def place(self, actor_id: int, transform: Transform) -> None:
         """Sets the pose of an actor; of an attached sensor, relative to its parent."""
         actor = self.actor(actor_id)
-        if isinstance(actor, Vehicle):
-            actor.place(transform)
-        elif isinstance(actor, Sensor):
+        if isinstance(actor, Sensor) or actor.parent_id:
             actor.mount = transform
             actor.follow(self.episode.actors.get(actor.parent_id))
+        elif isinstance(actor, Solid):
+            actor.place(transform)
         else:
             actor.transform = transform
 
 
-def _checked(attribute: Attribute, value: str) -> str:
-    """A value that its type and list of choices allow."""
-    if attribute.restricted and attribute.type is AttributeType.STRING and value not in attribute.recommended:
-        choices = ", ".join(attribute.recommended)
-        raise RequestError(f"{attribute.name}={value!r} is not one of {choices}")
-    if attribute.type is AttributeType.COLOUR:
-        parts = value.split(",")
-        if len(parts) != 3 or not all(part.isdigit() and int(part) < 256 for part in parts):
-            raise RequestError(f"{attribute.name}={value!r} is not three numbers 0…255 such as 120,124,128")
-    if attribute.name in ("image_size_x", "image_size_y") and not 1 <= int(value) <= 8192:
-        raise RequestError(f"{attribute.name}={value} is outside 1…8192 pixels")
-    if attribute.name == "fov" and not 1.0 <= float(value) <= 170.0:
-        raise RequestError(f"fov={value} is outside 1…170 degrees")
-    return value
+def require_attachment(kind: int) -> None:
+    """Rigid, SpringArm and SpringArmGhost are taken; all of them hold rigidly, for there is no lag to damp.
+
+    Raises:
+        RequestError: another number.
+    """
+    if kind not in (0, 1, 2):
+        raise RequestError(f"attachment {kind} is unknown; use AttachmentType.Rigid, SpringArm or SpringArmGhost")
+
+
+def _filled_in(blueprint: Blueprint, changes: Sequence[Sequence[Any]]) -> dict[str, str]:
+    """A blueprint's values with the client's [name, type, value] changes."""
+    attributes = {name: item.value for name, item in blueprint.attributes.items()}
+    try:
+        for name, _, value in changes:
+            if name not in attributes:
+                raise RequestError(f"{blueprint.type_id} has no attribute {name!r}")
+            attributes[name] = blueprint.attributes[name].checked(value)
+        require_sound(blueprint.type_id, attributes)
+    except UsageError as error:
+        raise RequestError(str(error)) from error
+    return attributes
+
+
+def _kind(type_id: str) -> type[Solid]:
+    family = type_id.split(".", 1)[0]
+    return {"vehicle": Vehicle, "walker": Walker}.get(family, Prop)
+
+
+def _level(solid: Solid, other: Solid) -> bool:
+    """Whether two bodies are at the same height, and not one on a bridge above the other."""
+    gap = abs(solid.foot.location[2] - other.foot.location[2])
+    return gap < 2.0 * max(solid.body.half_size[2], other.body.half_size[2])

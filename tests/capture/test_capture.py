@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,7 +46,7 @@ SETTINGS = CaptureSettings(
     rig=RIG,
     images={"period_s": 0.5, "window_s": (4.0, 6.0)},
     traffic={"cars": 12},
-    stall_s=10.0,
+    stall_s=60.0,
 )
 ROADS, ROAD_LINES, CARS = 1, 24, (14, 15, 16)
 
@@ -177,11 +178,17 @@ def test_a_killed_server_costs_one_retry_and_no_byte(log, tmp_path, monkeypatch)
         with started(map_name) as endpoint:
             starts.append(endpoint)
             if len(starts) == 1:
-                threading.Timer(3.0, os.kill, (endpoint.pid, signal.SIGKILL)).start()
+                threading.Thread(target=kill_in_the_middle, args=(endpoint.pid,)).start()
             yield endpoint
 
+    def kill_in_the_middle(pid):
+        while not any((tmp_path / "camera_image").glob(".*.part")):
+            time.sleep(0.02)
+        time.sleep(1.0)
+        os.kill(pid, signal.SIGKILL)
+
     monkeypatch.setattr(process, "simulator_process", fragile)
-    summary = capture_log(SETTINGS.model_copy(update={"segments": 1, "stall_s": 5.0}), tmp_path)
+    summary = capture_log(SETTINGS.model_copy(update={"segments": 1, "stall_s": 20.0}), tmp_path)
     assert (summary.captured, summary.retries) == (1, 1)
     again = DriveLog(tmp_path)
     assert again.completion(again.segments[0]).sha256 == log.completion(again.segments[0]).sha256

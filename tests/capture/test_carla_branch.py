@@ -15,7 +15,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from phipd_sim2real.capture.plan import plan_segments
-from phipd_sim2real.capture.recorder import record_segment
+from phipd_sim2real.capture.recorder import Recording
 from phipd_sim2real.capture.rig import load_rig
 from phipd_sim2real.capture.session import connect, server_info, world_mode
 from phipd_sim2real.capture.settings import CaptureSettings
@@ -32,7 +32,8 @@ with simulator_process("Orchard01") as endpoint:
     server = replace(server_info(client), domain="carla")
     segment = plan_segments(settings)[0]
     out = Path(sys.argv[1])
-    record_segment(client, server, settings, load_rig(settings.rig), segment, out, "hash", before, lambda: None)
+    recording = Recording(client, server, settings, load_rig(settings.rig), before, lambda: None)
+    recording.record(segment, out, "hash")
     assert world_mode(client) == before
 rows = read_completions(out)[segment.name].rows
 assert (rows["vehicle_pose"], rows["camera_image"], rows["camera_depth"]) == (11, 3, 3), rows

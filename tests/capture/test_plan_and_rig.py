@@ -75,7 +75,7 @@ def test_every_shipped_rig_sees_what_lies_ahead_of_each_camera(path):
         above = ahead + np.array([0, 0, 1])
         pixels, valid = project(np.stack([ahead, left, above]), calibration)
         assert valid.all()
-        centre = np.array([mount.width, mount.height]) / 2
+        centre = calibration.intrinsic[2:4]
         np.testing.assert_allclose(pixels[0], centre, atol=1e-6)
         assert pixels[1, 0] < centre[0], "what is to the left appears to the left"
         assert pixels[2, 1] < centre[1], "what is higher appears higher"

@@ -3,54 +3,24 @@
 The client runs in processes of its own: some of its mistakes end the interpreter.
 """
 
-import json
 import socket
 import struct
-import subprocess
-import sys
-import textwrap
 import time
 
 import msgpack
 import pytest
+from real_client import client
 
 from phipd_sim2real.simulator.maps import opendrive
 from phipd_sim2real.simulator.process import simulator_process
 
 pytest.importorskip("carla", reason="needs the carla wheel")
 
-PRELUDE = """
-import carla, hashlib, json, math, queue, sys, numpy as np
-client = carla.Client("127.0.0.1", int(sys.argv[1]))
-client.set_timeout(30.0)
-
-def fresh(delta=0.1):
-    world = client.load_world("Orchard01")
-    settings = world.get_settings()
-    settings.synchronous_mode, settings.fixed_delta_seconds = True, delta
-    world.apply_settings(settings)
-    return world
-
-def free(world):
-    settings = world.get_settings()
-    settings.synchronous_mode = False
-    world.apply_settings(settings)
-"""
-
 
 @pytest.fixture(scope="module")
 def endpoint():
     with simulator_process("Orchard01", seed=1) as running:
         yield running
-
-
-def client(endpoint, body):
-    """Runs client code and returns the JSON that it printed last."""
-    code = PRELUDE + textwrap.dedent(body)
-    command = [sys.executable, "-c", code, str(endpoint.port)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 class Peer:
@@ -284,6 +254,18 @@ def test_a_killed_traffic_manager_does_not_hold_the_world_back(endpoint, peer):
     for _ in range(50):
         peer.value("tick_cue")
     assert time.monotonic() - begin < 50 * 0.05
+
+
+def test_a_world_whose_ticking_client_is_gone_runs_on(endpoint, peer):
+    lost = Peer(endpoint)
+    lost.value("set_episode_settings", [True, False, [True, 0.05], True, 0.01, 10, 0.0, True, 0.0, 0.0, True])
+    lost.value("tick_cue")
+    assert peer.value("get_episode_settings")[0] is True
+    lost.close()
+    deadline = time.monotonic() + 10
+    while peer.value("get_episode_settings")[0] and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert peer.value("get_episode_settings")[:3] == [False, False, [True, 0.05]]
 
 
 def test_unknown_methods_are_named_and_orders_without_wait_are_answered(peer):

@@ -25,7 +25,7 @@ def test_snapshot_has_119_bytes_an_actor_and_fields_in_place():
     control = VehicleControl(0.5, -0.25, 0.125, True, False, False, 1)
     actors = [
         ActorEntry(1, Transform()),
-        ActorEntry(9, Transform((1, 2, 3), (0, 90, 0)), (4, 5, 6), vehicle=VehicleEntry(control, 50.0)),
+        ActorEntry(9, Transform((1, 2, 3), (0, 90, 0)), (4, 5, 6), state=VehicleEntry(control, 50.0)),
     ]
     payload = wire.snapshot(8, 2.5, 0.1, 3, False, actors)
     assert len(payload) == 48 + 36 + 2 * 119

@@ -7,15 +7,20 @@ import pytest
 
 pytest.importorskip("carla", reason="needs the carla wheel")
 
+from phipd_sim2real.geometry import pose_from_carla
 from phipd_sim2real.simulator.actors import Sensor
+from phipd_sim2real.simulator.actors_mesh import ActorShape, actors_triangles
 from phipd_sim2real.simulator.blueprints import library
-from phipd_sim2real.simulator.cameras import expose
-from phipd_sim2real.simulator.dynamics import MAX_STEER_RAD, Motion, coast, drive
+from phipd_sim2real.simulator.dynamics import MAX_STEER_RAD, Mechanics, Motion, coast, drive
+from phipd_sim2real.simulator.episode import EpisodeSettings
 from phipd_sim2real.simulator.maps import read_map
+from phipd_sim2real.simulator.sensing import due, expose
+from phipd_sim2real.simulator.walkers import WalkerControl
 from phipd_sim2real.simulator.wire import Transform, VehicleControl
-from phipd_sim2real.simulator.world import EpisodeSettings, RequestError, World
+from phipd_sim2real.simulator.world import RequestError, World
 
 CAR = [1, "vehicle.tesla.model3", []]
+MECHANICS = Mechanics(2.88)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +58,7 @@ def test_ticks_of_different_length_drive_alike(steer):
     for delta in (0.05, 0.1):
         motion = Motion(0.0, 0.0, 0.0, 8.0)
         for _ in range(round(4.0 / delta)):
-            motion = drive(motion, control, 2.88, delta)
+            motion = drive(motion, control, MECHANICS, delta)
         ends.append((motion.x, motion.y, motion.yaw, motion.speed))
     np.testing.assert_allclose(*ends, atol=1e-9)
 
@@ -61,7 +66,7 @@ def test_ticks_of_different_length_drive_alike(steer):
 def test_turn_radius_follows_the_bicycle():
     motion = Motion(0.0, 0.0, 0.0, 2.0)
     for _ in range(30):
-        motion = drive(motion, VehicleControl(0.1, 1.0), 2.88, 0.1)
+        motion = drive(motion, VehicleControl(0.1, 1.0), MECHANICS, 0.1)
     assert motion.speed / motion.yaw_rate == pytest.approx(2.88 / math.tan(MAX_STEER_RAD), rel=1e-6)
     assert motion.yaw_rate > 0  # positive steer turns right, which is clockwise in CARLA's axes
 
@@ -69,7 +74,7 @@ def test_turn_radius_follows_the_bicycle():
 def test_brakes_stop_and_hold():
     motion = Motion(0.0, 0.0, 0.0, 10.0)
     for _ in range(40):
-        motion = drive(motion, VehicleControl(brake=1.0), 2.88, 0.05)
+        motion = drive(motion, VehicleControl(brake=1.0), MECHANICS, 0.05)
     assert motion.speed == 0.0
     assert motion.x == pytest.approx(10.0**2 / (2 * 8.15), rel=0.02)
 
@@ -153,19 +158,43 @@ def test_cameras_of_one_place_share_a_cast(world):
     world.spawn(camera("rgb"), Transform((1, 0, 1.6)), car.actor_id)
     world.spawn(camera("rgb", look="target"), Transform((1, 0, 1.5)), car.actor_id)
     world.tick()
-    exposure = expose(world, lambda stream: True, 0)
+    exposure = expose(world, due(world, lambda stream: True), 0)
     assert [(len(shot.kinds), shot.look) for shot in exposure.shots] == [(4, "source"), (1, "target"), (1, "source")]
-    assert expose(world, lambda stream: False, 0) is None
+    assert due(world, lambda stream: False) == []
+    assert expose(world, [], 0) is None
+
+
+def test_every_body_is_seen_as_what_it_says_it_is(world, blueprints):
+    bodies = [name for name, blueprint in blueprints.items() if blueprint.body is not None]
+    for index, name in enumerate(bodies):
+        solid = world.spawn([1, name, []], Transform((20.0 * index, 500.0, 0.0)))
+        shape = ActorShape(
+            solid.actor_id, name, solid.colour(), pose_from_carla(*solid.foot), solid.body.half_size, (0.0, 0.0, 1.0)
+        )
+        assert set(actors_triangles([shape]).label) == set(solid.semantic_tags()), name
+
+
+def test_a_walker_is_seen_where_its_feet_are_now_and_were_before(world):
+    walker = world.spawn([1, "walker.pedestrian.0001", []], world.episode.roads.spawn_points[0])
+    world.spawn(camera("rgb"), Transform((0, 0, 5)))
+    walker.control = WalkerControl((1.0, 0.0, 0.0), 2.0)
+    feet = []
+    for _ in range(2):
+        world.tick()
+        feet.append(walker.foot)
+    (seen,) = expose(world, due(world, lambda stream: True), 0).bodies
+    assert (seen.before, seen.foot) == tuple(feet)
+    assert seen.foot.location[0] - seen.before.location[0] == pytest.approx(0.2)
 
 
 def test_sensor_tick_counts_whole_ticks(world):
     car = world.spawn(CAR, world.episode.roads.spawn_points[0])
     world.spawn(camera("rgb", sensor_tick="0.3"), Transform(), car.actor_id)
-    due = []
+    measured = []
     for _ in range(300):
         world.tick()
-        due.append(expose(world, lambda stream: True, 0) is not None)
-    assert due == [False, False, True] * 100
+        measured.append(bool(due(world, lambda stream: True)))
+    assert measured == [False, False, True] * 100
 
 
 def test_every_blueprint_says_that_it_is_a_stand_in(blueprints):

@@ -1,0 +1,177 @@
+"""What rays hit: one cast over the static district and the actors, which every sensor reads in its own way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from phipd_sim2real.geometry import invert, transform_points
+from phipd_sim2real.simulator.actors_mesh import ActorShape, actors_triangles
+from phipd_sim2real.simulator.pavement import on_paint
+from phipd_sim2real.simulator.rigid_motion import RigidMotion
+from phipd_sim2real.simulator.road_mesh import Mark
+from phipd_sim2real.simulator.scene import Geometry, Scene
+from phipd_sim2real.simulator.screen import SKY
+from phipd_sim2real.simulator.surface import Hits, dot
+from phipd_sim2real.simulator.triangles import Label, Material
+
+_ACTOR_RANGE = 150.0
+"""Metres beyond which an actor is not seen."""
+_MISSED = 1e30
+"""Distances beyond it are Embree's way to say that nothing was hit."""
+_CARRIER_MARGIN = (0.3, 0.3, 1.2)
+"""Metres by which the box of the car that carries a sensor is taken larger: roof racks count."""
+
+
+@dataclass(frozen=True)
+class Rays:
+    """N rays in the right-handed world.
+
+    Attributes:
+        origins: (N, 3) float32 metres.
+        directions: (N, 3) float32 unit vectors.
+        moments: (N,) int, index of each ray's moment in `delays_s`; None where all leave at once.
+        delays_s: (M,) seconds after the frame's time; None where all leave at once.
+    """
+
+    origins: np.ndarray
+    directions: np.ndarray
+    moments: np.ndarray | None = None
+    delays_s: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """First hits of N rays.
+
+    Attributes:
+        origins, directions: (N, 3) float32, of the rays.
+        distance: (N,) float32 metres; 1e9 where nothing was hit.
+        material: (N,) uint8, a `Material`, or SKY where nothing was hit.
+        layers: the hits, layer by layer; the first layer is the static world.
+    """
+
+    origins: np.ndarray
+    directions: np.ndarray
+    distance: np.ndarray
+    material: np.ndarray
+    layers: tuple[tuple[Geometry, Hits], ...]
+
+    def points(self) -> np.ndarray:
+        """(N, 3) float32 world points that were hit."""
+        return self.origins + self.directions * self.distance[:, None]
+
+    def normals(self) -> np.ndarray:
+        """(N, 3) float32 geometric normals that face the eye, in the world; zero where nothing was hit."""
+        normals = np.zeros_like(self.directions)
+        for _, hits in self.layers:
+            normals[hits.rows] = hits.normal
+        return normals
+
+
+class Stage:
+    """A scene in one district with its actors at one moment, ready for any number of casts.
+
+    Attributes:
+        layers: the static geometry and, where there are any, the actors'.
+        actors: those in range of the sensor, without the one that carries it.
+    """
+
+    def __init__(
+        self, scene: Scene, district: str, actors: Sequence[ActorShape], eye: np.ndarray, shutter_s: float | None = None
+    ) -> None:
+        """
+        Args:
+            scene, district: the static world.
+            actors: what moves.
+            eye: (3,) world metres, where the sensor is.
+            shutter_s: seconds between the two poses of each actor, for casts whose rays leave at different
+                moments: actors then move during the cast. None for casts of one moment.
+        """
+        self.actors = _around(eye, actors)
+        self._marks: list[Mark | None] = scene.marks
+        static = scene.geometry(district)
+        groups = [[actor] for actor in self.actors] if shutter_s else [self.actors]
+        soups = [actors_triangles(group) for group in groups]
+        self.layers = [static] + [Geometry(soup) for soup in soups if soup is not None]
+        self._motions = [_motion(actor, shutter_s) for actor in self.actors] if shutter_s else []
+
+    def see(self, rays: Rays) -> Seen:
+        """First hits of rays over everything."""
+        found = [layer.cast(*self._relative(index, rays)) for index, layer in enumerate(self.layers)]
+        reach = np.stack([f["tfar"] for f in found])
+        distance, owner = reach.min(0), reach.argmin(0)
+        owner[distance > _MISSED] = -1
+        material = np.full(len(distance), SKY, np.uint8)
+        layers = []
+        for index, (layer, hit) in enumerate(zip(self.layers, found, strict=True)):
+            rows = np.flatnonzero(owner == index)
+            triangle = hit["primID"][rows]
+            material[rows] = layer.soup.material[triangle]
+            normal = hit["Ng"][rows]
+            normal = normal / np.maximum(np.sqrt(dot(normal, normal))[:, None], 1e-12)
+            away = dot(normal, rays.directions[rows]) > 0
+            normal[away] *= -1
+            layers.append((layer, Hits(rows, triangle, hit["u"][rows], hit["v"][rows], normal)))
+        return Seen(rays.origins, rays.directions, np.minimum(distance, np.float32(1e9)), material, tuple(layers))
+
+    def _relative(self, layer: int, rays: Rays) -> tuple[np.ndarray, np.ndarray]:
+        """The rays as an actor that moves during the cast meets them, in the world of the frame's time."""
+        if not (layer and self._motions and rays.moments is not None and rays.delays_s is not None):
+            return rays.origins, rays.directions
+        motion = self._motions[layer - 1]
+        back = motion.now @ invert(motion.at(rays.delays_s))
+        turn, shift = back[rays.moments, :3, :3], back[rays.moments, :3, 3]
+        origins = np.einsum("nij,nj->ni", turn, rays.origins) + shift
+        directions = np.einsum("nij,nj->ni", turn, rays.directions)
+        return np.ascontiguousarray(origins, np.float32), np.ascontiguousarray(directions, np.float32)
+
+    def blocked(self, points: np.ndarray, towards: np.ndarray, reach: np.ndarray | None = None) -> np.ndarray:
+        """(N,) bool: whether anything lies on the rays from (N, 3) points, within (N,) metres if these are given."""
+        hidden = np.zeros(len(points), bool)
+        for layer in self.layers:
+            hidden |= layer.blocked(points, towards, reach)
+        return hidden
+
+    def labels(self, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) uint8 CityObjectLabels and (N,) uint16 instances of what was hit."""
+        semantics = np.full(len(seen.distance), Label.SKY, np.uint8)
+        instances = np.zeros(len(seen.distance), np.uint16)
+        for layer, hits in seen.layers:
+            semantics[hits.rows] = layer.soup.label[hits.triangle]
+            instances[hits.rows] = layer.soup.instance[hits.triangle]
+        layer, hits = seen.layers[0]
+        road = np.flatnonzero(seen.material[hits.rows] == Material.ROAD)
+        codes = layer.soup.marks[hits.triangle[road]]
+        painted = on_paint(hits.params(layer.soup, road), codes, self._marks)
+        semantics[hits.rows[road[painted]]] = Label.ROAD_LINES
+        return semantics, instances
+
+    def points_before(self, points: np.ndarray, instances: np.ndarray) -> np.ndarray:
+        """Where (N, 3) world points were at the tick before: those of actors move with them. (N, 3) float64."""
+        before = points.astype(np.float64)
+        for actor in self.actors:
+            if actor.pose_before_in_world is None:
+                continue
+            rows = np.flatnonzero(instances == (actor.actor_id & 0xFFFF))
+            back = actor.pose_before_in_world @ invert(actor.pose_actor_in_world)
+            before[rows] = transform_points(back, before[rows])
+        return before
+
+
+def _motion(actor: ActorShape, delta_s: float) -> RigidMotion:
+    before = actor.pose_actor_in_world if actor.pose_before_in_world is None else actor.pose_before_in_world
+    return RigidMotion(actor.pose_actor_in_world, before, delta_s)
+
+
+def _around(eye: np.ndarray, actors: Sequence[ActorShape]) -> list[ActorShape]:
+    """Actors in range that do not carry the sensor: those whose box, a little larger, does not hold it."""
+    kept = []
+    for actor in actors:
+        local = transform_points(invert(actor.pose_actor_in_world), eye[None])[0] - actor.bbox_centre_xyz
+        inside = (np.abs(local) < np.add(actor.extent_xyz, _CARRIER_MARGIN)).all()
+        if not inside and np.linalg.norm(local) < _ACTOR_RANGE:
+            kept.append(actor)
+    return kept

@@ -1,0 +1,134 @@
+"""What stands beside the roads, for those who run into it, cast rays at it or list it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from phipd_sim2real.geometry import vector_from_carla
+from phipd_sim2real.simulator.footprints import Footprint
+from phipd_sim2real.simulator.level_boxes import LevelBox
+from phipd_sim2real.simulator.maps import RoadMap
+from phipd_sim2real.simulator.scene import Geometry, Scene
+from phipd_sim2real.simulator.triangles import Label, Material
+
+DISTRICT = "modern"
+"""The district of the first look; others dress the same map differently."""
+
+OFF_ROAD_M = 3.4
+"""Bodies nearer to the middle of a lane than this reach nothing: posts stand beyond shoulder or sidewalk."""
+
+_HARD = (Label.BUILDINGS, Label.FENCES, Label.POLES, Label.TRAFFIC_SIGNS, Label.CAR)
+_BUMPER_M = (0.3, 1.2)
+_PIECE_M = 2.0
+_ASIDE_M = np.array([0.0013, 0.0017, 0.0])
+"""Rays are cast a little aside: one along the edge between two triangles falls through."""
+
+
+class Walls(NamedTuple):
+    """Outlines of everything hard, in pieces, CARLA's axes, metres.
+
+    Attributes:
+        starts, ends: (N, 2) on the plane.
+        heights: (N, 2) lowest and highest z.
+        labels: (N,) CityObjectLabels.
+    """
+
+    starts: np.ndarray
+    ends: np.ndarray
+    heights: np.ndarray
+    labels: np.ndarray
+
+
+class Surroundings:
+    """The scene of a map in one district, built when it is first asked for."""
+
+    def __init__(self, road_map: RoadMap, seed: int) -> None:
+        self._map, self._seed = road_map, seed
+
+    @cached_property
+    def _scene(self) -> Scene:
+        return Scene.from_opendrive(self._map.name, self._map.xodr, self._seed)
+
+    @property
+    def geometry(self) -> Geometry:
+        """Its triangles, right-handed, ready for rays."""
+        return self._scene.geometry(DISTRICT)
+
+    @property
+    def boxes(self) -> list[LevelBox]:
+        """Boxes about everything that stands there."""
+        return self._scene.boxes(DISTRICT)
+
+    def hit(self, footprint: Footprint, height: float) -> Label | None:
+        """Label of what a rectangle on the ground overlaps; None where it is free.
+
+        Args:
+            footprint: the rectangle.
+            height: of the ground there, metres.
+        """
+        walls, tree = self._walls
+        near = np.array(tree.query_ball_point((footprint.x, footprint.y), footprint.radius + _PIECE_M), int)
+        low, high = walls.heights[near].T - height
+        near = near[(low < _BUMPER_M[1]) & (high > _BUMPER_M[0])]
+        near = near[_crosses(footprint, walls.starts[near], walls.ends[near])]
+        return Label(walls.labels[near.min()]) if len(near) else None
+
+    @cached_property
+    def _walls(self) -> tuple[Walls, cKDTree]:
+        """Everything hard, and a tree of the pieces' middles."""
+        soup = self.geometry.soup
+        hard = np.isin(soup.label, _HARD) | (soup.material == Material.TRUNK)
+        walls = _outlines(vector_from_carla(soup.vertices[hard]), soup.label[hard])
+        return walls, cKDTree((walls.starts + walls.ends) / 2.0)
+
+    def cast(self, start: np.ndarray, end: np.ndarray) -> list[tuple[int, np.ndarray]]:
+        """Everything between two points, nearest first.
+
+        Args:
+            start, end: (3,) metres, CARLA's axes.
+
+        Returns:
+            (CityObjectLabel, (3,) point) of each surface on the way.
+        """
+        origin, target = vector_from_carla(start) + _ASIDE_M, vector_from_carla(end) + _ASIDE_M
+        length = float(np.linalg.norm(target - origin))
+        if length < 1e-6:
+            return []
+        direction, found, gone = (target - origin) / length, [], 0.0
+        while len(found) < 64:
+            ray = (origin + gone * direction).astype(np.float32)[None], direction.astype(np.float32)[None]
+            hit = self.geometry.cast(*ray)
+            index, distance = int(hit["primID"][0]), float(hit["tfar"][0])
+            gone += distance
+            if index < 0 or gone > length:
+                break
+            found.append((int(self.geometry.soup.label[index]), vector_from_carla(origin + gone * direction)))
+            gone += 0.01
+        return found
+
+
+def _outlines(triangles: np.ndarray, labels: np.ndarray) -> Walls:
+    """Edges of (T, 3, 3) triangles, CARLA's axes, seen from above and cut into pieces of at most `_PIECE_M`."""
+    corners, heights = triangles[..., :2], np.stack([triangles[..., 2].min(1), triangles[..., 2].max(1)], axis=1)
+    starts, ends = corners.reshape(-1, 2), np.roll(corners, -1, axis=1).reshape(-1, 2)
+    pieces = np.maximum(1, np.ceil(np.linalg.norm(ends - starts, axis=1) / _PIECE_M).astype(int))
+    owner = np.repeat(np.arange(len(starts)), pieces)
+    place = np.arange(len(owner)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    step = (ends - starts)[owner] / pieces[owner, None]
+    begin = starts[owner] + place[:, None] * step
+    return Walls(begin, begin + step, heights[owner // 3], labels[owner // 3])
+
+
+def _crosses(footprint: Footprint, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """(N,) whether segments meet a rectangle (separating axes: the rectangle's two and the segment's normal)."""
+    middles, halves = (starts + ends) / 2.0 - (footprint.x, footprint.y), (ends - starts) / 2.0
+    axes = np.array(footprint.axes())
+    extents = np.array([footprint.half_length, footprint.half_width])
+    apart = np.abs(middles @ axes.T) > extents + np.abs(halves @ axes.T)
+    normals = np.column_stack([-halves[:, 1], halves[:, 0]])
+    reach = np.abs(normals @ axes.T) @ extents
+    return ~apart.any(1) & (np.abs((middles * normals).sum(1)) <= reach)
