@@ -82,9 +82,9 @@ def _structured(images: Tensor, draws: Tensor, M: Tensor | None, seamless: bool)
         F_I.sub_(smooth)
         removed = peak.square_()
     F, power_eps = _with_phase(F_I, F_eps, means.mul_(height * width).view(-1), removed)
-    if M is not None:
-        F = _mixed(F, F_eps, M, power_eps)
-    _replace(rows[..., :columns], torch.fft.ifft(F).mT)
+    if M is None:
+        return torch.fft.irfft(torch.fft.ifft(F).mT, n=width)
+    _replace(rows[..., :columns], torch.fft.ifft(_mixed(F, F_eps, M, power_eps)).mT)
     return torch.fft.irfft(rows, n=width)
 
 
