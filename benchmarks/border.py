@@ -6,7 +6,8 @@ same of both under a Hann window, which the border does not reach; `lock_error`,
 the source's phase when all of it is kept (0 where the identity of eq. 7 holds); `band_power`, power of the
 outermost 8 px over that inside; `band_locked`, the same of the mean over draws, which is what a border stamps into
 every draw; `seam`, that mean's jump from one border to the opposite over its jumps inside; `band_residual`, with
-a model, high-pass energy of the enhanced pictures' outermost 8 px over that inside, over the same in the source.
+a model, high-pass energy of the enhanced pictures' outermost 8 px over that of the same pixels when they lie inside of
+a picture 32 px larger on each side: 1 where a border leaves no noise behind; `inside_residual`, the same of the rest.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from phipd_sim2real.phase.border import periodic_component
 Way = Callable[[Tensor, torch.Generator, Cutoff | None], Tensor]
 BAND = 8  # px
 NETWORK_BORDER = 8  # px reflected around what the network sees, as when it enhances
+AROUND = 32  # px of a larger picture around the measured one
 
 
 def _white(image: Tensor, generator: torch.Generator) -> Tensor:
@@ -182,18 +184,39 @@ def residual(pictures: Tensor) -> Tensor:
     return (pictures - blurred[:, 0]).square()
 
 
-def enhanced(pipeline: PhasePipeline, way: Way, images: Sequence[Tensor], cutoff: float, strength: float) -> float:
-    """Residual noise of the enhanced pictures' band against the inside, relative to the source's."""
-    preserved, ratios = Cutoff.isotropic(cutoff), []
-    for number, image in enumerate(images):
-        bottom, right = (NETWORK_BORDER + -(size + 2 * NETWORK_BORDER) % pipeline.block for size in image.shape[-2:])
-        padded = F.pad(image[None], (NETWORK_BORDER, right, NETWORK_BORDER, bottom), mode="reflect")
-        noise = way(padded[0], torch.Generator().manual_seed(number), preserved)[None]
-        result = pipeline(padded, noise, [preserved], strength, 4)
-        height, width = image.shape[-2:]
-        result = result[0, :, NETWORK_BORDER : NETWORK_BORDER + height, NETWORK_BORDER : NETWORK_BORDER + width]
-        ratios.append(*(band_over_inside(residual(result)) / band_over_inside(residual(image)),))
-    return round(float(np.exp(np.mean(np.log(ratios)))), 4)
+def enhanced(
+    pipeline: PhasePipeline, way: Way, pictures: Sequence[Tensor], cutoff: float, strength: float
+) -> dict[str, float]:
+    """Residual noise of pictures enhanced by themselves, over that of the same pixels inside of larger pictures."""
+    band = torch.ones(_inside(pictures[0]).shape[-2:], dtype=torch.bool)
+    band[BAND:-BAND, BAND:-BAND] = False
+    ratios = []
+    for number, picture in enumerate(pictures):
+        alone, within = (
+            residual(_enhanced_one(pipeline, way, image, number, cutoff, strength))
+            for image in (_inside(picture), picture)
+        )
+        within = within[..., AROUND:-AROUND, AROUND:-AROUND]
+        ratios.append([float(alone[..., part].mean() / within[..., part].mean()) for part in (band, ~band)])
+    means = np.exp(np.log(ratios).mean(axis=0))
+    return dict(zip(("band_residual", "inside_residual"), means.round(4).tolist(), strict=True))
+
+
+def _enhanced_one(
+    pipeline: PhasePipeline, way: Way, image: Tensor, number: int, cutoff: float, strength: float
+) -> Tensor:
+    """(3, H, W) result for a (3, H, W) picture."""
+    preserved, (height, width) = Cutoff.isotropic(cutoff), image.shape[-2:]
+    bottom, right = (NETWORK_BORDER + -(size + 2 * NETWORK_BORDER) % pipeline.block for size in (height, width))
+    padded = F.pad(image[None], (NETWORK_BORDER, right, NETWORK_BORDER, bottom), mode="reflect")
+    noise = way(padded[0], torch.Generator().manual_seed(number), preserved)[None]
+    result = pipeline(padded, noise, [preserved], strength, 4)[0]
+    return result[:, NETWORK_BORDER : NETWORK_BORDER + height, NETWORK_BORDER : NETWORK_BORDER + width]
+
+
+def _inside(picture: Tensor) -> Tensor:
+    """A picture without its outermost `AROUND` px."""
+    return picture[..., AROUND:-AROUND, AROUND:-AROUND]
 
 
 def read(folder: Path, count: int, height: int, width: int) -> list[Tensor]:
@@ -216,7 +239,8 @@ def main() -> None:
     parser.add_argument("--model", help="such as street-small; enhances with strength 1 and 0.8, 4 steps")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    images = read(arguments.folder, arguments.count, arguments.height, arguments.width)
+    pictures = read(arguments.folder, arguments.count, arguments.height + 2 * AROUND, arguments.width + 2 * AROUND)
+    images = [_inside(picture) for picture in pictures]
     pipeline = PhasePipeline.from_pretrained(model_folder(arguments.model)) if arguments.model else None
     table = {}
     for name, way in WAYS.items():
@@ -224,8 +248,9 @@ def main() -> None:
         for cutoff in arguments.cutoffs:
             figures[str(cutoff)] = measured(way, images, cutoff, arguments.draws)
             if pipeline is not None:
-                figures[str(cutoff)]["band_residual"] = {
-                    str(strength): enhanced(pipeline, way, images, cutoff, strength) for strength in (1.0, 0.8)
+                figures[str(cutoff)] |= {
+                    f"strength {strength}": enhanced(pipeline, way, pictures, cutoff, strength)
+                    for strength in (1.0, 0.8)
                 }
         table[name] = figures
     print(json.dumps({"pictures": len(images), "draws": arguments.draws, "ways": table}, indent=2))

@@ -34,6 +34,8 @@ from phipd_sim2real.errors import UsageError
 def _example_value(dtype, index):
     kinds = {
         "string": "x",
+        "bool": index % 2 == 0,
+        "map<string, double>": [("sun", float(index))],
         "binary": encode_jpeg(np.full((8, 8, 3), 100, np.uint8), 90),
         "fixed_size_list<element: double>[16]": np.eye(4) + index,
         "fixed_size_list<item: double>[16]": np.eye(4) + index,
