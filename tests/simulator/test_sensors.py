@@ -216,12 +216,14 @@ frames = [before, world.get_snapshot().frame]
 heading = [forward.x, forward.y]
 # Into the verge: everything beside the road is the static world's.
 ego.set_transform(world_map.get_spawn_points()[40])
+away = world.tick()
 static, crossed = [], []
 for tick in range(110):
     ego.apply_control(carla.VehicleControl(steer=0.08))
     world.tick()
     while not queues["collision"].empty():
-        static.append(next_of("collision")[1][2])
+        told, event = next_of("collision")
+        static += [event[2]] if told > away else []
     while not queues["lanes"].empty():
         crossed += next_of("lanes")[1]
 said = dict(ids=[ego.id, car.id], obstacle=obstacle, gap=gap, half=car.bounding_box.extent.x, quiet=quiet, hit=hit,
