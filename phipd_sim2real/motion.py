@@ -9,7 +9,7 @@ import numpy as np
 
 from phipd_sim2real.drivelog import CAMERA, OBJECT, TIMESTAMP, DriveLog, column, decode_depth, decode_labels
 from phipd_sim2real.errors import UsageError
-from phipd_sim2real.motion_geometry import Box, Flow, View, exact_flow
+from phipd_sim2real.motion_geometry import Box, Flow, View, dis_estimator, exact_flow
 from phipd_sim2real.waymo.camera_model import Calibration
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def has_exact_motion(log: DriveLog, segment: str) -> bool:
 
 
 def estimated_flow(first: np.ndarray, second: np.ndarray) -> Flow:
-    """Motion seen between two pictures by DIS (Kroeger et al., 2016; OpenCV, medium preset).
+    """Motion seen between two pictures by DIS, see `dis_estimator`.
 
     Args:
         first: (H, W, 3) uint8 RGB, sides of at least 32.
@@ -87,8 +87,7 @@ def estimated_flow(first: np.ndarray, second: np.ndarray) -> Flow:
         The flow; valid where following it and the flow back ends within 0.5 px + 5 % of its length of the start.
     """
     grey = [cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY) for image in (first, second)]
-    estimator = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    estimator.setFinestScale(0)  # the preset stops at half resolution
+    estimator = dis_estimator()
     forward, backward = estimator.calc(*grey, None), estimator.calc(*grey[::-1], None)
     rows, columns = np.indices(grey[0].shape, np.float32)
     x, y = columns + forward[..., 0], rows + forward[..., 1]

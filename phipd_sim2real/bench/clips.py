@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -12,6 +13,7 @@ from phipd_sim2real.drivelog import CAMERA, TIMESTAMP, DriveLog, column, decode_
 from phipd_sim2real.errors import StageError
 from phipd_sim2real.motion import RecordedMotion
 from phipd_sim2real.motion_geometry import Flow
+from phipd_sim2real.quality.temporal import motion_seen
 
 PICTURES, SEMANTICS = "camera_image", "camera_semantics"
 
@@ -33,6 +35,12 @@ class Clip:
     semantics: Sequence[np.ndarray]
     flows: Sequence[Flow]
     truth: Sequence[np.ndarray] | None = None
+
+    @cached_property
+    def seen(self) -> list[np.ndarray]:
+        """F - 1 (H, W) bool, where the flow between successive pictures is estimated rightly; see `motion_seen`."""
+        moves = zip(pairwise(self.pictures), self.flows, strict=True)
+        return [motion_seen(*pair, *flow) for pair, flow in moves]
 
 
 def read_clips(log: DriveLog, truth: DriveLog | None = None) -> Iterator[Clip]:

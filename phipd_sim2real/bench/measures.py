@@ -22,7 +22,6 @@ from phipd_sim2real.quality.temporal import (
     flow_consistency_seen,
     flow_epe,
     gt_flow_warp_error,
-    motion_seen,
 )
 from phipd_sim2real.quality.texture import texture_features
 
@@ -200,10 +199,9 @@ def _pair(clip: Clip, results: Sequence[np.ndarray], frame: int) -> dict[str, fl
     if frame == len(clip.flows):
         return dict.fromkeys(PAIR_MEASURES, float("nan"))
     pair, flow = (results[frame], results[frame + 1]), clip.flows[frame]
-    seen = motion_seen(clip.pictures[frame], clip.pictures[frame + 1], *flow)
     found = (
         flow_consistency(*pair, *flow),
-        flow_consistency_seen(*pair, flow.forward, seen),
+        flow_consistency_seen(*pair, flow.forward, clip.seen[frame]),
         gt_flow_warp_error(*pair, *flow),
     )
     return {item.name: item.value for item in found}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from scipy.special import expit, ndtri
 from torch import Tensor
 
+from phipd_sim2real.diffusion.clip_noise import white_noise
 from phipd_sim2real.diffusion.families import Family
 from phipd_sim2real.diffusion.fit_settings import ExponentialCutoff, FitSettings
 from phipd_sim2real.diffusion.images import UnpairedImages
@@ -66,7 +68,7 @@ class Batches:
         t = torch.from_numpy(drawn_times(rng, settings, crop.count)).float().to(self.family.device)
         levels = to_levels(np.stack(crops), self.family.device)
         x_0 = self.family.encode(levels)
-        eps = self.family.noise(x_0, cutoffs, white_noise(x_0, [int(seed) for seed in seeds]))
+        eps = self.family.noise(x_0, cutoffs, white_like(x_0, seeds))
         x_t, target = self.family.corrupt(x_0, eps, t)
         prompts = drawn_prompts(rng, settings, self.images, list(indices))
         return Batch(x_t, t, told(self.family, levels, cutoffs, prompts), target)
@@ -103,10 +105,9 @@ def to_levels(images: np.ndarray, device: torch.device) -> Tensor:
     return torch.from_numpy(images).to(device).movedim(-1, 1).float() / 127.5 - 1
 
 
-def white_noise(x_0: Tensor, seeds: list[int]) -> Tensor:
+def white_like(x_0: Tensor, seeds: Iterable[int]) -> Tensor:
     """White noise for each x_0 from its own seed, of the same shape; see `Family.noise`."""
-    draws = [torch.randn(x_0.shape[1:], generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-    return torch.stack(draws)
+    return torch.stack([white_noise(x_0.shape[1:], seed) for seed in seeds])
 
 
 def told(family: Family, levels: Tensor, cutoffs: list[Cutoff], prompts: list[str]) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from phipd_sim2real.diffusion.families import Family, Sampling
-from phipd_sim2real.diffusion.fit_batches import to_levels, white_noise
+from phipd_sim2real.diffusion.fit_batches import to_levels, white_like
 from phipd_sim2real.diffusion.fit_settings import SampleSettings
 from phipd_sim2real.diffusion.frames import frame_seed
 from phipd_sim2real.diffusion.images import UnpairedImages
@@ -62,7 +62,7 @@ class Sheets:
         source = self.pictures.middle(index, settings.height, settings.width, settings.frames)
         levels = to_levels(source[None], family.device)
         x_0 = family.encode(levels)
-        eps = family.noise(x_0, cutoffs, white_noise(x_0, [frame_seed(0, "sheet", index)]))
+        eps = family.noise(x_0, cutoffs, white_like(x_0, [frame_seed(0, "sheet", index)]))
         sampling = Sampling(settings.strength, settings.steps, prompt=self.prompt)
         result = generated(family, levels, x_0, eps, cutoffs, sampling)[0]
         sources, results = (images.reshape(-1, *images.shape[-3:]) for images in (source, result))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from phipd_sim2real.diffusion.families import Family, Sampling
-from phipd_sim2real.diffusion.fit_batches import to_levels, told, white_noise
+from phipd_sim2real.diffusion.fit_batches import to_levels, told, white_like
 from phipd_sim2real.diffusion.fit_settings import ValidationSettings
 from phipd_sim2real.diffusion.frames import frame_seed
 from phipd_sim2real.diffusion.images import UnpairedImages
@@ -104,7 +104,7 @@ class Validation:
     def _noised(self, family: Family, picture: torch.Tensor, index: int) -> tuple:
         cutoffs = [Cutoff.isotropic(self.settings.cutoff)]
         x_0 = family.encode(picture)
-        white = white_noise(x_0, [frame_seed(0, "validation", index)])
+        white = white_like(x_0, [frame_seed(0, "validation", index)])
         return x_0, family.noise(x_0, cutoffs, white), cutoffs
 
     def _middle(self, pictures: UnpairedImages, index: int) -> np.ndarray:

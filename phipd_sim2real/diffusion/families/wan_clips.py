@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from phipd_sim2real.diffusion.clip_noise import white_noise
 from phipd_sim2real.diffusion.families.family import Sampling, reflected
 from phipd_sim2real.diffusion.families.wan import WanFamily
 from phipd_sim2real.diffusion.frames import frame_seed
@@ -94,7 +95,7 @@ class Clips:
         return result.permute(1, 2, 3, 0).cpu().numpy()
 
     def _drawn(self, start: int, shape: tuple[int, int, int, int]) -> Tensor:
-        return torch.randn(shape, generator=torch.Generator().manual_seed(frame_seed(self.seed, "clip", start)))
+        return white_noise(shape, frame_seed(self.seed, "clip", start))
 
 
 def enhance_stream(
