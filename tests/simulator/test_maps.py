@@ -83,10 +83,14 @@ def test_circuits_keep_their_bytes():
         "Riverside01": "42c5392390",
         "Hillcrest01": "76dcc899cf",
         "Orchard01": "5f229404e4",
+        "Lakeside01": "c6527e22a2",
+        "Canyon01": "8ba8110d51",
+        "Vineyard01": "6887556c97",
         "Harbour01": "58493cbce7",
         "Wharf01": "9566b6286f",
         "Meadow01": "8f03c87826",
         "Quarry01": "a00eb49f46",
+        "Valley01": "280519aaa2",
     }
 
 
