@@ -26,6 +26,7 @@ from phipd_sim2real.errors import StageError, UsageError
 from phipd_sim2real.files import write_json
 from phipd_sim2real.progress import ProgressCallback
 from phipd_sim2real.run_evaluation import RunEvaluation
+from phipd_sim2real.run_pictures import arm_pictures
 from phipd_sim2real.run_settings import RunSettings
 from phipd_sim2real.settings import settings_hash
 from phipd_sim2real.timings import Timings
@@ -140,17 +141,8 @@ class Run:
         return log
 
     def pictures(self, arm: str) -> DriveLog:
-        """The log that an arm is trained on, enhanced if the arm says so."""
-        from phipd_sim2real.diffusion.batch import enhance_log
-
-        settings = self.settings.arms[arm]
-        source = self.log(settings.log)
-        if settings.enhance is None:
-            return source
-        out = self.folder / "enhanced" / arm
-        with self.timings.stage(f"enhance {arm}"):
-            enhance_log(source, out, settings.enhance, self.progress)
-        return DriveLog(out)
+        """The log that an arm is trained on: as captured, enhanced, gated or recoloured."""
+        return arm_pictures(self, arm)
 
     # Planners
 

@@ -8,52 +8,12 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from phipd_sim2real.arm_settings import ArmSettings
 from phipd_sim2real.capture.settings import EMBEDDED, CaptureSettings
-from phipd_sim2real.diffusion.settings import EnhanceSettings
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.settings import Settings, load_settings
 from planner_eval.baselines import BASELINES
 from planner_eval.config import EvaluateSettings, TrainSettings
-
-
-class ArmSettings(Settings):
-    """One training condition: which log, and how its pictures are made."""
-
-    log: str = "source"
-    """Name of a log in `capture` or `logs`."""
-
-    enhance: EnhanceSettings | None = None
-    """How its pictures are enhanced; without it they are taken as captured."""
-
-    vision: bool = True
-    """False trains a planner that sees its past path and no picture: the floor that pictures have to beat."""
-
-    def recipe(self, train: TrainSettings, seed: int) -> TrainSettings:
-        """The run's recipe for this arm and one seed."""
-        recipe = train.model_copy(update={"seed": seed})
-        if self.vision:
-            return recipe
-        blind = train.planner.model_copy(update={"vision": False})
-        return recipe.model_copy(update={"planner": blind, "history_dropout": 0.0})
-
-    @property
-    def description(self) -> str:
-        """One line for tables."""
-        if not self.vision:
-            return f"floor: trained on the past paths of the {self.log} log, sees no picture"
-        if self.enhance is None:
-            return f"trained on the {self.log} log as captured"
-        return f"trained on the {self.log} log enhanced by {Path(self.enhance.model).name}, {self._kept(self.enhance)}"
-
-    @staticmethod
-    def _kept(enhance: EnhanceSettings) -> str:
-        """Which phase of the source is kept, in words."""
-        if enhance.rigidity is not None:
-            return "rigidity by place"
-        if enhance.profile is not None:
-            return f"a profile of {len(enhance.profile.shares)} bands"
-        named = {"auto": "the model's own cutoff", None: "all phase kept"}
-        return named.get(enhance.cutoff, f"cutoff {enhance.cutoff} cycles/px")
 
 
 class EvaluationData(Settings):
@@ -64,6 +24,9 @@ class EvaluationData(Settings):
 
     records: str | None = None
     """Glob of WOD-E2E TFRecords, such as /data/waymo/val*."""
+
+    check_records: bool = True
+    """Score a log from its records too, which takes twice the time, and require that both agree."""
 
     @model_validator(mode="after")
     def _is_one_of_two(self) -> Self:
@@ -86,6 +49,9 @@ class RunSettings(Settings):
 
     arms: dict[str, ArmSettings] = Field(default_factory=dict)
     """Training conditions, by name. They differ in their pictures only. A run without arms only captures."""
+
+    unlabelled: str | None = None
+    """Name of a log of target pictures whose labels nobody looks at; colour transfer takes its colours from them."""
 
     train: TrainSettings = TrainSettings()
     """Planner and recipe, the same for every arm."""
@@ -132,6 +98,9 @@ class RunSettings(Settings):
             raise ValueError(
                 f"arms.{min(reserved)} has the name of a baseline, which is always scored; name it otherwise"
             )
+        recoloured = [name for name, arm in self.arms.items() if arm.recolour is not None]
+        if (recoloured or self.unlabelled is not None) and self.unlabelled not in known.split(", "):
+            raise ValueError(f"unlabelled is {self.unlabelled!r}, for {recoloured}; the logs of this run are {known}")
         arms = ", ".join(self.arms)
         if self.arms and self.evaluate.baseline not in self.arms:
             raise ValueError(f"evaluate.baseline is {self.evaluate.baseline!r}; the arms are {arms}")

@@ -11,7 +11,6 @@ import numpy as np
 from phipd_sim2real.bench.clips import pictures
 from phipd_sim2real.bench.figures import Curve, curves_figure, png, svg
 from phipd_sim2real.bench.measures import SetMeasures, picture_set
-from phipd_sim2real.bench.preparation import check_steps, prepare
 from phipd_sim2real.bench.realism import RealismScale
 from phipd_sim2real.bench.record import INTERVALS, PACKAGES, finite, model_json
 from phipd_sim2real.bench.resampling import Estimate, estimate
@@ -22,6 +21,7 @@ from phipd_sim2real.bench.workspace import ClipSet, TargetSet, Workspace
 from phipd_sim2real.diffusion.settings import EnhanceSettings
 from phipd_sim2real.drivelog import DriveLog, collect_versions, current_commit
 from phipd_sim2real.files import atomic_path, write_json, write_text
+from phipd_sim2real.preparation import check_steps, prepare
 from phipd_sim2real.progress import ProgressCallback
 from phipd_sim2real.settings import settings_hash
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from phipd_sim2real.bench.matching import Match, gain_percent, match
 from phipd_sim2real.bench.measures import FRAME_MEASURES, Perceptual, SetMeasures
-from phipd_sim2real.bench.preparation import Step, check_steps, fitted_by, prepare
 from phipd_sim2real.bench.resampling import Estimate, estimate
 from phipd_sim2real.bench.settings import SeedTableSettings, Sweep, Twins
 from phipd_sim2real.bench.workspace import ClipSet, TargetSet, Workspace
 from phipd_sim2real.capture.settings import CaptureSettings
 from phipd_sim2real.diffusion.models import model_folder
 from phipd_sim2real.errors import UsageError
+from phipd_sim2real.preparation import Step, check_steps, fitted_by, prepare
 from phipd_sim2real.progress import ProgressCallback
 
 SOURCE = "source"

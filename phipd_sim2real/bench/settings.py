@@ -7,9 +7,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from phipd_sim2real.bench.preparation import Step
 from phipd_sim2real.capture.settings import CaptureSettings
 from phipd_sim2real.diffusion.settings import EnhanceSettings, Positive, Precision
+from phipd_sim2real.preparation import Step
 from phipd_sim2real.settings import Settings
 
 Strength = Annotated[float, Field(gt=0, le=1)]

@@ -18,13 +18,13 @@ from phipd_sim2real.drivelog import (
     CAMERA,
     TIMESTAMP,
     DriveLog,
-    SegmentWriter,
     column,
     completed_segments,
     decode_jpeg,
     encode_jpeg,
     write_provenance,
 )
+from phipd_sim2real.drivelog.repaint import IMAGES, Row, repaint_segment
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.motion import Flow, RecordedMotion, estimated_flow, has_exact_motion
 from phipd_sim2real.progress import ProgressCallback
@@ -32,7 +32,6 @@ from phipd_sim2real.progress import ProgressCallback
 if TYPE_CHECKING:
     from phipd_sim2real.diffusion.enhancer import Enhancer
 
-IMAGES = "camera_image"
 IMAGE = column(IMAGES, "image")
 
 
@@ -114,23 +113,16 @@ def _enhance_segment(
     settings: EnhanceSettings,
     frames: _Counter,
 ) -> None:
-    with SegmentWriter(out, segment, config_hash) as writer:
-        for component in log.components(segment):
-            if component != IMAGES:
-                writer.copy(component, log)
-        if IMAGES not in log.components(segment):
-            return
-        rows = log.table(IMAGES, segment).to_dict("records")
-        for camera in sorted({row[CAMERA] for row in rows}):
-            own = [row for row in rows if row[CAMERA] == camera]
-            labels = RecordedLabels(log, segment, camera, [row[TIMESTAMP] for row in own], needed_labels(settings))
-            _enhance_camera(own, _motion_of(log, segment, camera, own), labels, segment, enhancer, settings, frames)
-        for row in rows:
-            writer.append(IMAGES, row)
+    def repaint(camera: int, rows: list[Row]) -> list[Row]:
+        labels = RecordedLabels(log, segment, camera, [row[TIMESTAMP] for row in rows], needed_labels(settings))
+        _enhance_camera(rows, _motion_of(log, segment, camera, rows), labels, segment, enhancer, settings, frames)
+        return rows
+
+    repaint_segment(log, segment, out, config_hash, repaint)
 
 
 def _enhance_camera(
-    rows: list[dict[str, Any]],
+    rows: list[Row],
     motion: Motion,
     labels: Labels,
     segment: str,
@@ -153,7 +145,7 @@ def _sizes(log: DriveLog, segments: Collection[str]) -> set[tuple[int, int]]:
     return {decode_jpeg(data).shape[:2] for table in tables for data in table[IMAGE]}
 
 
-def _motion_of(log: DriveLog, segment: str, camera: int, rows: list[dict[str, Any]]) -> Motion:
+def _motion_of(log: DriveLog, segment: str, camera: int, rows: list[Row]) -> Motion:
     """Motion from each row's picture to the next."""
     if not has_exact_motion(log, segment):
         return lambda number, first, second: estimated_flow(first, second)

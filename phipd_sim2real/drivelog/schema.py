@@ -36,6 +36,7 @@ CLASS_NAMES = {
     "map_lane": "MapLaneComponent",
     "traffic_light": "TrafficLightComponent",
     "drive_scene": "DriveSceneComponent",
+    "frame_gate": "FrameGateComponent",
 }
 """Component -> class name, as it stands in the brackets of its columns."""
 
@@ -160,6 +161,12 @@ SCHEMAS: dict[str, pa.Schema] = {
         (*_FRAME, TRAFFIC_LIGHT),
         _xyz("position", _F64) | {"stop_points": _POINTS, "state": pa.int8(), "affects_ego": pa.bool_()},
     ),
+    "frame_gate": _schema(
+        "frame_gate",
+        _FRAME_CAMERA,
+        {"accepted": pa.bool_(), "cutoff": _F64, "tries": pa.int32(), "failed": pa.string()}
+        | {name: _F64 for name in ("lane_edge_recall", "label_safety", "flow_epe")},
+    ),
     "drive_scene": _schema(
         "drive_scene",
         (SEGMENT,),
@@ -175,6 +182,7 @@ Boxes are in the vehicle frame, metres; 2-D boxes in px with the first pixel's c
 number in its segment (with CARLA, the 16-bit id of the instance camera). Ego velocities and accelerations are those of
 the rear axle in the vehicle frame, m/s and m/s²; steer is -1…1, positive to the left. Lane points are x, y, z in the
 world frame of `vehicle_pose`, one after the other; positions and stop points of lights are in the vehicle frame.
+`frame_gate` is a gated log's own: what became of each frame, the last cutoff that was tried, and what it failed there.
 """
 
 _OPTIONAL = {

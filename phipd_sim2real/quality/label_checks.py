@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from phipd_sim2real.drivelog import CAMERA, TIMESTAMP, DriveLog
+from phipd_sim2real.drivelog import CAMERA, TIMESTAMP, DriveLog, column
 from phipd_sim2real.files import sha256_file
 from phipd_sim2real.quality.frames import Check, check
 
 PER_PICTURE = ("camera_depth", "camera_semantics", "camera_instances")
 REPLACED = "camera_image"
+GATE = "frame_gate"
 
 
 def label_checks(log: DriveLog, source: DriveLog | None) -> list[Check]:
@@ -73,15 +74,24 @@ def _same_pictures(log: DriveLog, source: DriveLog) -> Check:
     for segment in log.segments:
         before = _frame_keys(source, REPLACED, segment) if segment in source.segments else set()
         total += len(before)
-        missing = sorted(before - _frame_keys(log, REPLACED, segment))
+        missing = sorted(before - _frame_keys(log, REPLACED, segment) - _left_out(log, segment))
         without += [f"{segment} at {time} µs, camera {camera}" for time, camera in missing]
     return check("source pictures have an enhanced one", total, without)
+
+
+def _left_out(log: DriveLog, segment: str) -> set[tuple[int, int]]:
+    """Frames that the gate left out; they are counted there."""
+    if GATE not in log.components(segment):
+        return set()
+    table = log.table(GATE, segment, [column(GATE, "accepted")])
+    table = table[~table[column(GATE, "accepted")]]
+    return set(zip(table[TIMESTAMP].tolist(), table[CAMERA].tolist(), strict=True))
 
 
 def _carried(segment: str, log: DriveLog, source: DriveLog) -> set[str]:
     """Components that either log has and enhancement must not touch."""
     theirs = source.components(segment) if segment in source.segments else ()
-    return ({*log.components(segment)} | {*theirs}) - {REPLACED}
+    return ({*log.components(segment)} | {*theirs}) - {REPLACED, GATE}
 
 
 def _file_hash(log: DriveLog, component: str, segment: str) -> str | None:

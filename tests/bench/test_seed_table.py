@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from phipd_sim2real.bench.preparation import Step, check_steps, prepare
 from phipd_sim2real.bench.seed_table import check_models
 from phipd_sim2real.bench.settings import CurvesSettings, SeedTableSettings, Twins
 from phipd_sim2real.errors import UsageError
+from phipd_sim2real.preparation import Step, check_steps, prepare
 from phipd_sim2real.settings import load_settings
 
 pytest.importorskip("carla", reason="needs the carla wheel")

@@ -7,20 +7,18 @@ import re
 
 import cv2
 import numpy as np
-import pyarrow as pa
 import pytest
+from street_logs import CAPTURED, zeros
 
 from phipd_sim2real.drivelog import (
     CAMERA,
     METRES_PER_UNIT,
     OBJECT,
-    SCHEMAS,
     SEGMENT,
     TIMESTAMP,
     DriveLog,
     Provenance,
     SegmentWriter,
-    column,
     encode_depth,
     encode_jpeg,
     encode_labels,
@@ -31,7 +29,7 @@ from phipd_sim2real.quality.frames import evenly
 from phipd_sim2real.quality.inspect import InspectOptions, inspect
 
 HEIGHT, WIDTH = 72, 120
-CAPTURED, ENHANCED = "c" * 64, "e" * 64
+ENHANCED = "e" * 64
 CALIBRATION = {"f_u": 60.0, "f_v": 60.0, "c_u": 60.0, "c_v": 36.0}
 
 
@@ -67,20 +65,6 @@ def folder(tmp_path):
     (out / "provenance.json").write_text(json.dumps({"source": os.path.relpath(source, out), "domain": "enhanced"}))
     (out / "manifest.json").write_text(json.dumps(manifest))
     return out
-
-
-def zeros(component, **values):
-    """A row of a component with every column: zeros where nothing else is given."""
-    row = {}
-    for field in SCHEMAS[component]:
-        if pa.types.is_list(field.type):
-            row[field.name] = []
-        elif pa.types.is_fixed_size_list(field.type):
-            row[field.name] = np.eye(4)
-        elif not pa.types.is_string(field.type) and not pa.types.is_binary(field.type):
-            row[field.name] = 0
-    named = {name if name.startswith("key.") else column(component, name): value for name, value in values.items()}
-    return row | named
 
 
 def captured_log(root, frames=5):

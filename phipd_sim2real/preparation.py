@@ -1,4 +1,4 @@
-"""What a benchmark needs that does not ship: pictures that are captured, models that are fitted to them."""
+"""What a benchmark or a study needs that does not ship: pictures that are captured, models that are fitted to them."""
 
 from __future__ import annotations
 

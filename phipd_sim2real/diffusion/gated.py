@@ -1,0 +1,212 @@
+"""An enhanced log behind the gate: frames are accepted, done again at a higher cutoff, or left out."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from phipd_sim2real.diffusion.frames import frame_seed
+from phipd_sim2real.diffusion.images import thinned
+from phipd_sim2real.diffusion.settings import EnhanceSettings
+from phipd_sim2real.drivelog import (
+    CAMERA,
+    TIMESTAMP,
+    DriveLog,
+    column,
+    completed_segments,
+    decode_jpeg,
+    decode_labels,
+    encode_jpeg,
+    write_provenance,
+)
+from phipd_sim2real.drivelog.repaint import IMAGES, Row, repaint_segment
+from phipd_sim2real.errors import UsageError
+from phipd_sim2real.progress import ProgressCallback
+from phipd_sim2real.quality.gate import Gate, GateSettings, Verdict
+from phipd_sim2real.settings import Settings, settings_hash
+
+if TYPE_CHECKING:
+    from phipd_sim2real.diffusion.enhancer import Enhancer
+
+IMAGE = column(IMAGES, "image")
+SEMANTICS = "camera_semantics"
+TABLE = "frame_gate"
+
+
+class _Identity(Settings):
+    gate: GateSettings
+    enhanced: str
+
+
+def gate_log(
+    source: DriveLog,
+    enhanced: DriveLog,
+    out: Path,
+    enhance: EnhanceSettings,
+    settings: GateSettings,
+    progress: ProgressCallback | None = None,
+) -> DriveLog:
+    """Passes an enhanced log through the gate; segments that are done already are left as they are.
+
+    The result has the accepted pictures, every label of its source, and `frame_gate`: for each frame whether it was
+    accepted, at which cutoff, after how many tries, and what it failed.
+
+    Args:
+        source: the log before enhancement, with semantic labels.
+        enhanced: that log, enhanced with `enhance`.
+        out: folder of the result.
+        enhance: settings of `enhanced`; each frame must be enhanced by itself (`temporal: frame`).
+        settings: of the gate.
+        progress: called as progress(label, frames done, frames in all).
+
+    Raises:
+        UsageError: the source has no semantic labels, its frames hang together, or `out` holds a log made otherwise.
+    """
+    _refuse(source, enhance, settings)
+    identity = _Identity(gate=settings, enhanced=enhanced.provenance.config_hash)
+    gate_hash = settings_hash(identity)
+    done = completed_segments(out, gate_hash)
+    if done >= set(source.segments):
+        return DriveLog(out)
+    gate = Gate.calibrated(_calibration_frames(source, settings.frames), settings)
+    record = {"gate": settings.model_dump(mode="json"), "thresholds": gate.record()}
+    base = enhanced.provenance
+    made_from = (base.source_log or {}) | {"path": os.path.relpath(source.root, out)}
+    changes = {"config": base.config | record, "config_hash": gate_hash, "source_log": made_from}
+    write_provenance(out, base.model_copy(update=changes))
+    work = _Gating(source, enhanced, out, gate_hash, gate, enhance, settings, progress)
+    for segment in source.segments:
+        if segment in done:
+            work.skip(segment)
+        else:
+            work.segment(segment)
+    return DriveLog(out)
+
+
+def gate_counts(log: DriveLog) -> dict[str, int]:
+    """What became of the frames of a gated log: `accepted`, `accepted at 0.3`, `left out: flow_epe` ... -> frames."""
+    counts: Counter[str] = Counter()
+    for segment in log.segments:
+        table = log.table(TABLE, segment)
+        names = ("accepted", "cutoff", "tries", "failed")
+        for accepted, cutoff, tries, failed in zip(*(table[column(TABLE, name)] for name in names), strict=True):
+            if not accepted:
+                counts[f"left out: {failed}"] += 1
+            else:
+                counts["accepted" if tries == 1 else f"accepted at cutoff {cutoff:g}"] += 1
+    return dict(sorted(counts.items()))
+
+
+def _refuse(source: DriveLog, enhance: EnhanceSettings, settings: GateSettings) -> None:
+    if enhance.temporal != "frame" or enhance.correlation > 0:
+        raise UsageError("The gate does frames again one by one; set temporal to frame and correlation to 0.")
+    if not isinstance(enhance.cutoff, float) or enhance.cutoff >= min(settings.cutoffs, default=1.1):
+        raise UsageError(
+            f"The gate starts from cutoff {enhance.cutoff} and tries {list(settings.cutoffs)} next; give "
+            "enhance.cutoff a number below those."
+        )
+    without = [segment for segment in source.segments if SEMANTICS not in source.components(segment)]
+    if without:
+        raise UsageError(
+            f"{len(without)} segments of {source.root} have no {SEMANTICS} (such as {without[0]}), which the gate "
+            "judges by; capture with images.labels: true."
+        )
+
+
+def _calibration_frames(log: DriveLog, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    keys = [
+        (segment, int(time), int(camera))
+        for segment in log.segments
+        for time, camera in log.table(IMAGES, segment, columns=())[[TIMESTAMP, CAMERA]].itertuples(index=False)
+    ]
+    for segment, time, camera in thinned(keys, count):
+        labels = _labels(log, segment)
+        table = log.table(IMAGES, segment, [IMAGE])
+        row = table[(table[TIMESTAMP] == time) & (table[CAMERA] == camera)].iloc[0]
+        yield decode_jpeg(row[IMAGE]), decode_labels(labels[time, camera])
+
+
+def _labels(log: DriveLog, segment: str) -> dict[tuple[int, int], bytes]:
+    name = column(SEMANTICS, "image")
+    table = log.table(SEMANTICS, segment, [name])
+    return {(int(t), int(c)): data for t, c, data in zip(table[TIMESTAMP], table[CAMERA], table[name], strict=True)}
+
+
+class _Gating:
+    """The segments of one log, one after the other; a model is loaded when a frame first needs it."""
+
+    def __init__(
+        self,
+        source: DriveLog,
+        enhanced: DriveLog,
+        out: Path,
+        config_hash: str,
+        gate: Gate,
+        enhance: EnhanceSettings,
+        settings: GateSettings,
+        progress: ProgressCallback | None,
+    ) -> None:
+        self._source, self._enhanced, self._out, self._hash = source, enhanced, out, config_hash
+        self._gate, self._enhance, self._settings = gate, enhance, settings
+        self._progress, self._frames = progress, 0
+        self._total = sum(source.completion(segment).rows.get(IMAGES, 0) for segment in source.segments)
+        self._model: Enhancer | None = None
+
+    def skip(self, segment: str) -> None:
+        """Counts a segment that is done."""
+        self._count(self._source.completion(segment).rows.get(IMAGES, 0))
+
+    def segment(self, segment: str) -> None:
+        """Writes one segment."""
+        labels, decisions = _labels(self._source, segment), []
+        sources = self._source.table(IMAGES, segment, [IMAGE])
+        before = {(t, c): data for t, c, data in zip(sources[TIMESTAMP], sources[CAMERA], sources[IMAGE], strict=True)}
+
+        def repaint(camera: int, rows: list[Row]) -> Iterator[Row]:
+            for row in rows:
+                key = row[TIMESTAMP], row[CAMERA]
+                picture, verdict, cutoff, tries = self._tried(segment, key, row[IMAGE], before[key], labels[key])
+                decisions.append(_decision(key, verdict, cutoff, tries))
+                self._count(1)
+                if verdict.accepted:
+                    yield row | {IMAGE: picture}
+
+        repaint_segment(self._enhanced, segment, self._out, self._hash, repaint, lambda: (TABLE, decisions))
+
+    def _tried(
+        self, segment: str, key: tuple[int, int], first: bytes, source: bytes, labels: bytes
+    ) -> tuple[bytes, Verdict, float, int]:
+        """The first picture that passes, or the last that was tried; its verdict, cutoff and number of tries."""
+        before, semantics = decode_jpeg(source), decode_labels(labels)
+        picture, cutoff, tries = first, float(self._enhance.cutoff), 1
+        verdict = self._gate.judge(before, decode_jpeg(picture), semantics)
+        for cutoff in self._settings.cutoffs if not verdict.accepted else ():
+            picture, tries = self._again(before, frame_seed(self._enhance.seed, segment, *key), cutoff), tries + 1
+            verdict = self._gate.judge(before, decode_jpeg(picture), semantics)
+            if verdict.accepted:
+                break
+        return picture, verdict, cutoff, tries
+
+    def _again(self, image: np.ndarray, seed: int, cutoff: float) -> bytes:
+        from phipd_sim2real.diffusion.enhancer import Enhancer, method
+
+        if self._model is None:
+            self._model = Enhancer.from_settings(self._enhance)
+        how = method(self._enhance) | {"cutoff": cutoff}
+        return encode_jpeg(self._model.enhance(image[None], [seed], **how)[0], self._enhance.jpeg_quality)
+
+    def _count(self, frames: int) -> None:
+        self._frames += frames
+        if self._progress is not None:
+            self._progress("gate", self._frames, self._total)
+
+
+def _decision(key: tuple[int, int], verdict: Verdict, cutoff: float, tries: int) -> dict[str, Any]:
+    values = {"accepted": verdict.accepted, "cutoff": cutoff, "tries": tries, "failed": ", ".join(verdict.failed)}
+    columns = {column(TABLE, name): value for name, value in (values | verdict.values).items()}
+    return {TIMESTAMP: key[0], CAMERA: key[1]} | columns
