@@ -39,7 +39,10 @@ def collides(trajectory: Array, road_users: Array, ego: EgoSize) -> bool:
         ego: size of the ego.
     """
     boxes = ego_boxes(trajectory, ego)[road_users[:, 0].astype(int)]
-    return bool(overlap(boxes, np.asarray(road_users[:, 1:], dtype=np.float64)).any())
+    others = np.asarray(road_users[:, 1:], dtype=np.float64)
+    reach = np.hypot(*boxes[:, 2:4].T) + np.hypot(*others[:, 2:4].T)
+    near = np.hypot(*(others[:, :2] - boxes[:, :2]).T) < reach / 2
+    return bool(overlap(boxes[near], others[near]).any())
 
 
 def ego_boxes(trajectory: Array, ego: EgoSize) -> Array:

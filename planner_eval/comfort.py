@@ -42,7 +42,7 @@ def motion(past: Array, trajectory: Array) -> dict[str, Array]:
     track = np.concatenate([past[:, :2], trajectory])
     whole = slice(len(past), len(track) - WINDOW // 2)
     velocity, acceleration, jerk = (
-        savgol_filter(track, WINDOW, ORDER, deriv=order, delta=STEP_SECONDS, axis=0)[whole] for order in (1, 2, 3)
+        savgol_filter(track, WINDOW, ORDER, order, STEP_SECONDS, axis=0, mode="nearest")[whole] for order in (1, 2, 3)
     )
     speed = np.linalg.norm(velocity, axis=1)
     moving = speed > STANDING_M_S
