@@ -122,14 +122,14 @@ def ego_states(timestamps_s: np.ndarray, poses_vehicle_in_world: np.ndarray, t0_
     if abs(times[now]) > TIME_TOLERANCE_S:
         raise ValueError(f"There is no vehicle pose at {t0_s:.3f} s (the nearest is {times[now]:+.3f} s away).")
     positions = transform_points(invert(poses_vehicle_in_world[now]), np.asarray(poses_vehicle_in_world)[:, :3, 3])
-    past_covered = _covered(times[: now + 1], PAST_TIMES_S)
+    past_covered = covered(times[: now + 1], PAST_TIMES_S)
     if not past_covered.all():
         raise ValueError(
             f"The poses before {t0_s:.3f} s start at {times[0]:+.3f} s or have a gap; "
             f"a sample needs {-PAST_TIMES_S[0]} s of past. Choose a later frame."
         )
     past = _interpolate(times[: now + 1], _motion(times[: now + 1], positions[: now + 1, :2]), PAST_TIMES_S)
-    future_valid = _covered(times, FUTURE_TIMES_S)
+    future_valid = covered(times, FUTURE_TIMES_S)
     future = _interpolate(times, positions[:, :2], FUTURE_TIMES_S)
     return EgoStates(past, np.where(future_valid[:, None], future, np.nan), future_valid)
 
@@ -145,8 +145,8 @@ def _interpolate(times: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.nd
     return np.stack([np.interp(at, times, column) for column in values.T], axis=1)
 
 
-def _covered(times: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Which of the times `at` lie within `times` and not in a gap of it."""
+def covered(times: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Which of the times `at` (T,) lie within the increasing `times` (N,) and not in a gap of them; seconds."""
     right = np.clip(np.searchsorted(times, at - TIME_TOLERANCE_S), 1, len(times) - 1)
     inside = (at >= times[0] - TIME_TOLERANCE_S) & (at <= times[-1] + TIME_TOLERANCE_S)
     return inside & (times[right] - times[right - 1] <= LONGEST_GAP_S)

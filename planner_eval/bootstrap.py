@@ -2,19 +2,21 @@
 
 Frames of one drive resemble each other, so whole segments are drawn with replacement. Where an arm was
 trained with several seeds, seeds are drawn too, as an outer level. Two arms are compared on the same frames
-and the same draws of segments (paired).
+and the same draws of segments (paired). A mean over clusters (the Rater Feedback Score) is taken anew in every draw.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Labels = Sequence[str] | NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -57,52 +59,90 @@ class SegmentBootstrap:
     seed: int = 0
     confidence: float = 0.95
 
-    def mean(self, values: Array, segments: Sequence[str]) -> Interval:
+    def mean(self, values: Array, segments: Labels, clusters: Labels | None = None) -> Interval:
         """Interval of the mean.
 
         Args:
             values: (R, N): R training seeds, N samples, NaN where an item has no value.
             segments: (N,) segment of each sample.
+            clusters: (N,) scenario cluster of each sample: the mean is that of the clusters' means. None takes
+                the mean of the samples. A cluster that is not drawn takes no part in that draw.
         """
         valid = np.isfinite(values).all(axis=0)
         if not valid.any():
             return Interval(None, None, None, 0, len(segments), 0)
-        draws = self._resampled(values, valid, segments, stream=0)
-        return self._interval(float(values[:, valid].mean()), draws, valid, segments)
+        groups = _Groups(valid, segments, clusters)
+        return self._interval(groups.mean(values), self._resampled(values, groups, stream=0), groups)
 
-    def paired_difference(self, values: Array, baseline: Array, segments: Sequence[str]) -> Interval:
+    def paired_difference(
+        self, values: Array, baseline: Array, segments: Labels, clusters: Labels | None = None
+    ) -> Interval:
         """Interval of mean(values) − mean(baseline) on the samples valid in both.
 
         Args:
             values: (R, N) of one arm.
             baseline: (R', N) of the other, same samples in the same order.
             segments: (N,) segment of each sample.
+            clusters: (N,) as in `mean`.
         """
         valid = np.isfinite(values).all(axis=0) & np.isfinite(baseline).all(axis=0)
         if not valid.any():
             return Interval(None, None, None, 0, len(segments), 0)
-        draws = self._resampled(values, valid, segments, stream=0)
-        draws -= self._resampled(baseline, valid, segments, stream=1)
-        difference = float(values[:, valid].mean() - baseline[:, valid].mean())
-        return self._interval(difference, draws, valid, segments)
+        groups = _Groups(valid, segments, clusters)
+        draws = self._resampled(values, groups, stream=0) - self._resampled(baseline, groups, stream=1)
+        return self._interval(groups.mean(values) - groups.mean(baseline), draws, groups)
 
-    def _resampled(self, values: Array, valid: NDArray[np.bool_], segments: Sequence[str], stream: int) -> Array:
+    def _resampled(self, values: Array, groups: _Groups, stream: int) -> Array:
         """(resamples,) means; `stream` separates the draws of seeds of two arms, segments are shared."""
-        names, index = np.unique(np.asarray(segments)[valid], return_inverse=True)
-        sums = np.stack([np.bincount(index, row, len(names)) for row in values[:, valid]])
-        counts = np.bincount(index, minlength=len(names)).astype(np.float64)
-        drawn_segments = self._draws(len(names), stream=0)
-        drawn_seeds = self._draws(len(values), stream=1 + stream) / len(values)
-        totals = np.einsum("br,rs,bs->b", drawn_seeds, sums, drawn_segments, optimize=True)
-        return totals / (drawn_segments @ counts)
+        drawn_segments = _draws(self.resamples, self.seed, 0, groups.segments)
+        drawn_seeds = _draws(self.resamples, self.seed, 1 + stream, len(values)) / len(values)
+        means = []
+        for sums, counts in groups.per_segment(values):
+            totals = ((drawn_segments @ sums.T) * drawn_seeds).sum(axis=1)
+            drawn = drawn_segments @ counts
+            means.append(np.divide(totals, drawn, out=np.full(len(drawn), np.nan), where=drawn > 0))
+        return means[0] if len(means) == 1 else np.nanmean(means, axis=0)
 
-    def _draws(self, count: int, stream: int) -> Array:
-        """(resamples, count): how often each unit appears when `count` are drawn with replacement."""
-        rng = np.random.default_rng((self.seed, stream, count))
-        return rng.multinomial(count, np.full(count, 1 / count), size=self.resamples).astype(np.float64)
-
-    def _interval(self, mean: float, draws: Array, valid: NDArray[np.bool_], segments: Sequence[str]) -> Interval:
+    def _interval(self, mean: float, draws: Array, groups: _Groups) -> Interval:
         tail = (1 - self.confidence) / 2
         low, high = np.quantile(draws, [tail, 1 - tail])
-        count = len(set(np.asarray(segments)[valid]))
-        return Interval(mean, float(low), float(high), int(valid.sum()), len(segments), count)
+        count, total = int(groups.valid.sum()), len(groups.valid)
+        return Interval(mean, float(low), float(high), count, total, groups.segments)
+
+
+class _Groups:
+    """Valid samples by segment and cluster.
+
+    Attributes:
+        valid: (N,) which samples count.
+        segments: number of segments among them.
+    """
+
+    def __init__(self, valid: Mask, segments: Labels, clusters: Labels | None) -> None:
+        self.valid = valid
+        names, self._segment = np.unique(np.asarray(segments)[valid], return_inverse=True)
+        self.segments = len(names)
+        if clusters is None:
+            self._members = [np.ones(int(valid.sum()), dtype=bool)]
+        else:
+            own = np.asarray(clusters)[valid]
+            self._members = [own == cluster for cluster in np.unique(own)]
+
+    def mean(self, values: Array) -> float:
+        """Mean of the clusters' means over the valid of (R, N) values."""
+        return float(np.mean([values[:, self.valid][:, members].mean() for members in self._members]))
+
+    def per_segment(self, values: Array) -> Iterator[tuple[Array, Array]]:
+        """Cluster by cluster: (R, S) sums of (R, N) values and (S,) numbers of samples in each segment."""
+        for members in self._members:
+            index = self._segment[members]
+            rows = values[:, self.valid][:, members]
+            sums = np.stack([np.bincount(index, row, self.segments) for row in rows])
+            yield sums, np.bincount(index, minlength=self.segments).astype(np.float64)
+
+
+@lru_cache(maxsize=8)
+def _draws(resamples: int, seed: int, stream: int, count: int) -> Array:
+    """(resamples, count): how often each unit appears when `count` are drawn with replacement."""
+    rng = np.random.default_rng((seed, stream, count))
+    return rng.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)

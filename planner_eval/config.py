@@ -7,6 +7,9 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from phipd_sim2real.settings import Settings
+from planner_eval.collision import EgoSize
+
+BucketAxis = Literal["speed", "intent", "curvature", "time_of_day", "cluster"]
 
 
 def _small_resnet() -> dict[str, Any]:
@@ -111,6 +114,30 @@ class TrainSettings(Settings):
     """Steps between checkpoints, from which an interrupted training goes on to the same bytes."""
 
 
+class BucketSettings(Settings):
+    """Parts of the frames that are scored on their own, fixed before the evaluation."""
+
+    axes: tuple[BucketAxis, ...] = ("speed", "intent", "curvature", "time_of_day", "cluster")
+    """What the frames are divided by: speed at t = 0, intent, curvature of the driven path, and what the source says
+    of the time of day and the scenario cluster. A frame of which it is unknown is in no bucket of that axis."""
+
+    speed_edges_m_s: tuple[float, ...] = Field(default=(0.5, 5.0, 10.0), min_length=1)
+    """Inner borders of the buckets of speed, rising."""
+
+    curvature_edges_per_m: tuple[float, ...] = Field(default=(0.005, 0.02), min_length=1)
+    """Inner borders of the buckets of curvature, rising: radii of 200 m and 50 m."""
+
+    min_segments: int = Field(default=30, ge=1)
+    """Tables say "insufficient" of buckets with fewer segments; files keep the values with their N."""
+
+    @field_validator("speed_edges_m_s", "curvature_edges_per_m")
+    @classmethod
+    def _rise(cls, edges: tuple[float, ...]) -> tuple[float, ...]:
+        if any(first >= second for first, second in zip((0.0, *edges), edges, strict=False)):
+            raise ValueError("borders of buckets must be positive and rise, for example [0.5, 5.0, 10.0]")
+        return edges
+
+
 class EvaluateSettings(Settings):
     """How arms are compared."""
 
@@ -128,6 +155,12 @@ class EvaluateSettings(Settings):
 
     batch_size: int = Field(default=32, ge=1)
     """Samples planned at once."""
+
+    ego: EgoSize = EgoSize()
+    """Box of the ego, for collisions."""
+
+    buckets: BucketSettings = BucketSettings()
+    """Parts of the frames that are scored on their own."""
 
     max_failed_share: float = Field(default=0.02, ge=0, le=1)
     """The evaluation fails where more than this share of the frames cannot be planned or has no truth."""

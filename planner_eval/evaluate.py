@@ -15,9 +15,11 @@ import numpy as np
 from phipd_sim2real.errors import StageError, UsageError
 from phipd_sim2real.progress import ProgressCallback
 from phipd_sim2real.waymo import PlannerSample, SampleKey
-from planner_eval.bootstrap import SegmentBootstrap
+from planner_eval.collision import EgoSize
+from planner_eval.comparison import compared
 from planner_eval.config import EvaluateSettings
-from planner_eval.metrics import METRICS, PlanBatch
+from planner_eval.metrics import METRICS
+from planner_eval.plan_batch import PlanBatch
 from planner_eval.plans import Planner
 from planner_eval.result import ArmResult, Array, EvaluationResult, Truth
 from planner_eval.rfs import WAYPOINTS
@@ -83,9 +85,9 @@ def evaluate(
             progress(f"evaluate on {dataset}", len(frames.keys), total or 0)
     truth = frames.truth()
     _require_few_failures(truth, settings)
-    scored = [_scored(arm, plans[arm.name], truth, frames) for arm in arms]
-    compared = _compared(scored, truth, settings)
-    return EvaluationResult(dataset, settings.baseline, settings.model_dump(mode="json"), truth, compared)
+    scored = [_scored(arm, plans[arm.name], truth, frames, settings.ego) for arm in arms]
+    described = settings.model_dump(mode="json")
+    return EvaluationResult(dataset, settings.baseline, described, truth, compared(scored, truth, settings))
 
 
 _Plan = tuple[Array, Array]
@@ -122,7 +124,9 @@ class _Frames:
             if sample is not None:
                 past[index], future[index] = sample.past, sample.future
                 intent[index], valid[index] = sample.intent, sample.future_valid
-        return Truth(tuple(self.keys), tuple(self.failures), past, intent, future, valid)
+        clusters = tuple(sample.cluster if sample is not None else "" for sample in self.samples)
+        times_of_day = tuple(sample.time_of_day if sample is not None else "" for sample in self.samples)
+        return Truth(tuple(self.keys), tuple(self.failures), past, intent, future, valid, clusters, times_of_day)
 
     def _lacks(self, sample: PlannerSample) -> str:
         return "" if set(self.cameras) <= set(sample.images) else "missing_camera"
@@ -156,18 +160,16 @@ def _require_few_failures(truth: Truth, settings: EvaluateSettings) -> None:
         )
 
 
-def _scored(arm: Arm, plans: list[list[_Plan]], truth: Truth, frames: _Frames) -> ArmResult:
-    scores = [
-        {name: metric(batch) for name, metric in METRICS.items()}
-        for batch in (_plan_batch(kept, truth, frames) for kept in plans)
-    ]
-    driven = np.stack([_plan_batch(kept, truth, frames).driven for kept in plans])
+def _scored(arm: Arm, plans: list[list[_Plan]], truth: Truth, frames: _Frames, ego: EgoSize) -> ArmResult:
+    batches = [_plan_batch(kept, truth, frames, ego) for kept in plans]
+    scores = [{name: metric(batch) for name, metric in METRICS.items()} for batch in batches]
+    driven = np.stack([batch.driven for batch in batches])
     reasons = {name: dict(sorted(Counter(filter(None, scores[0][name].reasons)).items())) for name in METRICS}
     values = {name: np.stack([score[name].values for score in scores]) for name in METRICS}
     return ArmResult(arm.name, arm.description, arm.seeds, driven, values, reasons)
 
 
-def _plan_batch(kept: list[_Plan], truth: Truth, frames: _Frames) -> PlanBatch:
+def _plan_batch(kept: list[_Plan], truth: Truth, frames: _Frames, ego: EgoSize) -> PlanBatch:
     """One planner's plans for all frames; frames without a plan, or with one that is not finite, say why."""
     count, proposals = len(truth.keys), len(kept[0][1]) if kept else 1
     trajectories = np.full((count, proposals, WAYPOINTS, 2), np.nan)
@@ -181,22 +183,7 @@ def _plan_batch(kept: list[_Plan], truth: Truth, frames: _Frames) -> PlanBatch:
     )
     raters = [(s.rater_trajectories, s.rater_scores) if s is not None else ((), ()) for s in frames.samples]
     return PlanBatch(
-        trajectories, probabilities, failures, truth.future, truth.future_valid, truth.initial_speed,
+        trajectories, probabilities, failures, truth.past, truth.future, truth.future_valid,
         tuple(trajectories for trajectories, _ in raters), tuple(scores for _, scores in raters),
+        tuple(sample.road_users if sample is not None else None for sample in frames.samples), ego,
     )  # fmt: skip
-
-
-def _compared(arms: Sequence[ArmResult], truth: Truth, settings: EvaluateSettings) -> tuple[ArmResult, ...]:
-    bootstrap = SegmentBootstrap(settings.resamples, settings.seed, settings.confidence)
-    segments = truth.segments
-    baseline = next(arm for arm in arms if arm.name == settings.baseline)
-    compared = []
-    for arm in arms:
-        scores = {name: bootstrap.mean(values, segments) for name, values in arm.values.items()}
-        differences = {
-            name: bootstrap.paired_difference(values, baseline.values[name], segments)
-            for name, values in arm.values.items()
-            if arm is not baseline
-        }
-        compared.append(replace(arm, scores=scores, differences=differences))
-    return tuple(compared)

@@ -1,27 +1,37 @@
 """Planner metrics: per-sample values that carry validity, unit and direction, found by name in `METRICS`.
 
 Trajectories are xy metres in the vehicle frame at t = 0 (rear axle, x forward, y left), 4 Hz, t = 0 excluded.
+
+Other names of the same numbers: the L2 error *at* t seconds (UniAD's convention) is `fde_*s`; the L2 error *up to* t
+(VAD's convention) is `ade_*s`; Waymo's `ade_at_three_sec` and `ade_at_five_sec` are `ade_3s_toprater` and
+`ade_5s_toprater`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from planner_eval.collision import collides
+from planner_eval.comfort import comfortable
+from planner_eval.plan_batch import PlanBatch
 from planner_eval.rfs import MAX_RATERS, inside_trust_region, rater_feedback_score
 
 Array = NDArray[np.float64]
 Better = Literal["higher", "lower"]
 
-WAYPOINTS_3S = 12
-WAYPOINTS_5S = 20
+WAYPOINTS = {1: 4, 3: 12, 5: 20}
+"""Seconds -> number of waypoints up to then."""
 MISS_THRESHOLD_M = 2.0
 GOOD_RATING = 6.0
 """A rated trajectory with at least this score is one that may be followed."""
+PROPOSALS = (2, 3, 6)
+"""Numbers of proposals of which the best is scored."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,39 +62,6 @@ class Score:
         return float(self.values[self.valid].mean()) if self.valid.any() else None
 
 
-@dataclass(frozen=True, eq=False)
-class PlanBatch:
-    """Plans beside what happened, for N samples.
-
-    Attributes:
-        trajectories: (N, K, 20, 2) metres.
-        probabilities: (N, K).
-        failures: (N,) why there is no plan; empty where there is one.
-        future: (N, 20, 2) metres, the logged future.
-        future_valid: (N, 20) bool.
-        initial_speed: (N,) m/s.
-        rater_trajectories: (N,) tuples of (n, 2) metres.
-        rater_scores: (N,) tuples of scores, 0 to 10.
-    """
-
-    trajectories: Array
-    probabilities: Array
-    failures: tuple[str, ...]
-    future: Array
-    future_valid: NDArray[np.bool_]
-    initial_speed: Array
-    rater_trajectories: tuple[tuple[Array, ...], ...]
-    rater_scores: tuple[tuple[float, ...], ...]
-
-    @property
-    def driven(self) -> Array:
-        """(N, 20, 2): the most probable proposal."""
-        return self.trajectories[np.arange(len(self.failures)), self.probabilities.argmax(axis=1)]
-
-    def __len__(self) -> int:
-        return len(self.failures)
-
-
 @dataclass(frozen=True)
 class Metric:
     """One entry of the registry.
@@ -95,6 +72,8 @@ class Metric:
         unit: "m", "share" or "points".
         better: which direction is better.
         item: (batch, index) -> value, or the reason why there is none.
+        per_cluster: the mean is taken per scenario cluster, then over clusters.
+        needs_road_users: it has values only where the source has boxes of other road users.
     """
 
     name: str
@@ -102,6 +81,8 @@ class Metric:
     unit: str
     better: Better
     item: Callable[[PlanBatch, int], float | str]
+    per_cluster: bool = False
+    needs_road_users: bool = False
 
     def __call__(self, batch: PlanBatch) -> Score:
         """Scores every sample of the batch."""
@@ -111,26 +92,39 @@ class Metric:
         return Score(values, ~np.isnan(values), reasons, self.unit, self.better)
 
 
-def displacement(batch: PlanBatch, index: int, waypoints: int, *, final: bool) -> float | str:
-    """Mean (or final) distance to the logged future over the first `waypoints`, metres."""
-    if not batch.future_valid[index, :waypoints].all():
-        return "missing_future"
-    error = np.linalg.norm(batch.driven[index, :waypoints] - batch.future[index, :waypoints], axis=-1)
-    return float(error[-1] if final else error.mean())
+def mean_displacement(batch: PlanBatch, index: int, seconds: int) -> float | str:
+    """Mean distance to the logged future up to `seconds`, metres."""
+    error = _displacements(batch, index, batch.driven[index], seconds)
+    return error if isinstance(error, str) else float(error.mean())
 
 
-def displacement_to_top_rater(batch: PlanBatch, index: int, waypoints: int) -> float | str:
-    """Mean distance to the best rated trajectory over the first `waypoints`, metres."""
+def final_displacement(batch: PlanBatch, index: int, seconds: int) -> float | str:
+    """Distance to the logged future at `seconds`, metres."""
+    error = _displacements(batch, index, batch.driven[index], seconds)
+    return error if isinstance(error, str) else float(error[-1])
+
+
+def best_displacement(batch: PlanBatch, index: int, proposals: int) -> float | str:
+    """Least mean distance to the logged future up to 5 s among the most probable `proposals`, metres."""
+    if batch.probabilities.shape[1] < proposals:
+        return "fewer_proposals"
+    likely = np.argsort(-batch.probabilities[index], kind="stable")[:proposals]
+    error = _displacements(batch, index, batch.trajectories[index, likely], 5)
+    return error if isinstance(error, str) else float(error.mean(axis=-1).min())
+
+
+def displacement_to_top_rater(batch: PlanBatch, index: int, seconds: int) -> float | str:
+    """Mean distance to the best rated trajectory up to `seconds`, metres."""
     if not batch.rater_scores[index]:
         return "no_raters"
     top = batch.rater_trajectories[index][int(np.argmax(batch.rater_scores[index]))]
-    reference = top[np.minimum(np.arange(waypoints), len(top) - 1)]
-    return float(np.linalg.norm(batch.driven[index, :waypoints] - reference, axis=-1).mean())
+    reference = top[np.minimum(np.arange(WAYPOINTS[seconds]), len(top) - 1)]
+    return float(np.linalg.norm(batch.driven[index, : WAYPOINTS[seconds]] - reference, axis=-1).mean())
 
 
 def missed(batch: PlanBatch, index: int) -> float | str:
     """1 where the plan ends more than 2 m from the logged future at 5 s."""
-    error = displacement(batch, index, WAYPOINTS_5S, final=True)
+    error = final_displacement(batch, index, 5)
     return error if isinstance(error, str) else float(error > MISS_THRESHOLD_M)
 
 
@@ -144,6 +138,31 @@ def succeeded(batch: PlanBatch, index: int) -> float | str:
         return "missing_future"
     plan, speed = batch.driven[index], float(batch.initial_speed[index])
     return float(any(inside_trust_region(plan, reference, speed) for reference in references))
+
+
+def collided(batch: PlanBatch, index: int) -> float | str:
+    """1 where the ego's box overlaps a logged road user's along the plan; no value where it does along the log."""
+    road_users = batch.road_users[index]
+    if road_users is None:
+        return "no_boxes"
+    if not batch.future_valid[index].all():
+        return "missing_future"
+    if collides(batch.future[index], road_users, batch.ego):
+        return "log_overlaps"
+    return float(collides(batch.driven[index], road_users, batch.ego))
+
+
+def succeeded_without_collision(batch: PlanBatch, index: int) -> float | str:
+    """1 where the plan succeeds and touches nobody."""
+    success, collision = succeeded(batch, index), collided(batch, index)
+    if isinstance(success, str) or isinstance(collision, str):
+        return success if isinstance(success, str) else collision
+    return float(success and not collision)
+
+
+def comforted(batch: PlanBatch, index: int) -> float:
+    """1 where the plan stays within nuPlan's limits of comfort."""
+    return float(comfortable(batch.past[index], batch.driven[index]))
 
 
 def rater_feedback(batch: PlanBatch, index: int) -> float | str:
@@ -162,22 +181,34 @@ def rater_feedback(batch: PlanBatch, index: int) -> float | str:
     return float(np.dot(batch.probabilities[index], scores))
 
 
+def _displacements(batch: PlanBatch, index: int, trajectories: Array, seconds: int) -> Array | str:
+    """(..., T) distances of (..., 20, 2) trajectories to the logged future up to `seconds`, metres."""
+    count = WAYPOINTS[seconds]
+    if not batch.future_valid[index, :count].all():
+        return "missing_future"
+    return np.linalg.norm(trajectories[..., :count, :] - batch.future[index, :count], axis=-1)
+
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         Metric("success_rate", "in Waymo's trust region at 3 s and 5 s", "share", "higher", succeeded),
-        Metric("ade_3s", "mean distance to the logged future up to 3 s", "m", "lower",
-               lambda batch, i: displacement(batch, i, WAYPOINTS_3S, final=False)),
-        Metric("ade_5s", "mean distance to the logged future up to 5 s", "m", "lower",
-               lambda batch, i: displacement(batch, i, WAYPOINTS_5S, final=False)),
-        Metric("fde_3s", "distance to the logged future at 3 s", "m", "lower",
-               lambda batch, i: displacement(batch, i, WAYPOINTS_3S, final=True)),
-        Metric("fde_5s", "distance to the logged future at 5 s", "m", "lower",
-               lambda batch, i: displacement(batch, i, WAYPOINTS_5S, final=True)),
+        Metric("success_rate_no_collision", "in the trust region, and touching no logged road user", "share", "higher",
+               succeeded_without_collision, needs_road_users=True),
+        *(Metric(f"ade_{t}s", f"mean distance to the logged future up to {t} s", "m", "lower",
+                 partial(mean_displacement, seconds=t)) for t in WAYPOINTS),
+        *(Metric(f"fde_{t}s", f"distance to the logged future at {t} s", "m", "lower",
+                 partial(final_displacement, seconds=t)) for t in WAYPOINTS),
         Metric("miss_rate_5s", "more than 2 m from the logged future at 5 s", "share", "lower", missed),
-        Metric("ade_5s_toprater", "mean distance to the best rated trajectory up to 5 s", "m", "lower",
-               lambda batch, i: displacement_to_top_rater(batch, i, WAYPOINTS_5S)),
-        Metric("rfs", "Rater Feedback Score, 0 to 10", "points", "higher", rater_feedback),
+        Metric("collision_rate", "touches a logged road user", "share", "lower", collided, needs_road_users=True),
+        Metric("comfort_rate", "within nuPlan's limits of acceleration, jerk and yaw rate", "share", "higher",
+               comforted),
+        *(Metric(f"min_ade_5s_k{k}", f"mean distance to the logged future up to 5 s, best of the {k} likeliest", "m",
+                 "lower", partial(best_displacement, proposals=k)) for k in PROPOSALS),
+        *(Metric(f"ade_{t}s_toprater", f"mean distance to the best rated trajectory up to {t} s", "m", "lower",
+                 partial(displacement_to_top_rater, seconds=t)) for t in (3, 5)),
+        Metric("rfs", "Rater Feedback Score, 0 to 10, mean of the means of scenario clusters", "points", "higher",
+               rater_feedback, per_cluster=True),
     )
 }  # fmt: skip
 """All planner metrics by name, in the order of the tables."""

@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phipd_sim2real.errors import UsageError
-from phipd_sim2real.files import atomic_path, write_json
+from phipd_sim2real.files import write_json
 from phipd_sim2real.waymo import SampleKey
 from planner_eval.bootstrap import Interval
+from planner_eval.buckets import BucketScores
 from planner_eval.metrics import METRICS
-from planner_eval.rfs import WAYPOINTS
+from planner_eval.result_tables import plans_table, read_plans, read_truth, samples_table, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.float64]
 SCORES, SAMPLES, PLANS = "scores.json", "samples.parquet", "plans.parquet"
-KEY_COLUMNS = ("log", "segment", "timestamp_micros")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +36,8 @@ class Truth:
         intent: (N,) 0 unknown, 1 straight, 2 left, 3 right.
         future: (N, 20, 2) metres; NaN where not valid.
         future_valid: (N, 20) bool.
+        clusters: (N,) scenario clusters; empty where unknown.
+        times_of_day: (N,) such as "Day"; empty where unknown.
     """
 
     keys: tuple[SampleKey, ...]
@@ -44,6 +46,8 @@ class Truth:
     intent: NDArray[np.int64]
     future: Array
     future_valid: NDArray[np.bool_]
+    clusters: tuple[str, ...]
+    times_of_day: tuple[str, ...]
 
     @property
     def segments(self) -> tuple[str, ...]:
@@ -69,6 +73,7 @@ class ArmResult:
         reasons: metric -> reason -> number of values that are missing for it.
         scores: metric -> mean with its interval.
         differences: metric -> paired difference to the baseline arm; empty for that arm itself.
+        buckets: axis -> bucket -> the same for a part of the frames.
     """
 
     name: str
@@ -79,6 +84,7 @@ class ArmResult:
     reasons: dict[str, dict[str, int]] = field(default_factory=dict)
     scores: dict[str, Interval] = field(default_factory=dict)
     differences: dict[str, Interval] = field(default_factory=dict)
+    buckets: dict[str, dict[str, BucketScores]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,8 +137,8 @@ class EvaluationResult:
 
     def save(self, folder: Path) -> None:
         """Writes `samples.parquet`, `plans.parquet` and, last, `scores.json`."""
-        _write_table(folder / SAMPLES, _samples_table(self.truth))
-        _write_table(folder / PLANS, _plans_table(self))
+        write_table(folder / SAMPLES, samples_table(self.truth))
+        write_table(folder / PLANS, plans_table(self.truth.keys, self.arms))
         write_json(folder / SCORES, self.summary())
 
     @classmethod
@@ -147,7 +153,7 @@ class EvaluationResult:
         import pandas as pd
 
         summary = json.loads((folder / SCORES).read_text())
-        truth = _read_truth(pd.read_parquet(folder / SAMPLES))
+        truth = read_truth(pd.read_parquet(folder / SAMPLES))
         plans = pd.read_parquet(folder / PLANS)
         arms = tuple(_read_arm(arm, plans[plans["arm"] == arm["name"]], len(truth.keys)) for arm in summary["arms"])
         return cls(summary["dataset"], summary["baseline"], summary["settings"], truth, arms)
@@ -161,66 +167,31 @@ def _arm_summary(arm: ArmResult) -> dict[str, Any]:
         "reasons": arm.reasons,
         "scores": {metric: asdict(interval) for metric, interval in arm.scores.items()},
         "differences": {metric: asdict(interval) for metric, interval in arm.differences.items()},
+        "buckets": {
+            axis: {name: asdict(scores) for name, scores in buckets.items()} for axis, buckets in arm.buckets.items()
+        },
     }
 
 
-def _samples_table(truth: Truth) -> pd.DataFrame:
-    import pandas as pd
-
-    table = pd.DataFrame([asdict(key) for key in truth.keys], columns=list(KEY_COLUMNS))
-    table["failure"] = truth.failures
-    table["intent"] = truth.intent
-    table["past"] = list(truth.past.reshape(len(table), -1))
-    table["future"] = list(truth.future.reshape(len(table), -1))
-    table["future_valid"] = list(truth.future_valid)
-    return table
-
-
-def _plans_table(result: EvaluationResult) -> pd.DataFrame:
-    import pandas as pd
-
-    keys = [asdict(key) for key in result.truth.keys]
-    tables = []
-    for arm in result.arms:
-        for row, plans in enumerate(arm.plans):
-            table = pd.DataFrame(keys, columns=list(KEY_COLUMNS))
-            table.insert(0, "arm", arm.name)
-            table.insert(1, "training", row)
-            table["plan"] = list(plans.reshape(len(table), -1))
-            for metric, values in arm.values.items():
-                table[metric] = values[row]
-            tables.append(table)
-    return pd.concat(tables, ignore_index=True)
-
-
-def _write_table(path: Path, table: pd.DataFrame) -> None:
-    with atomic_path(path) as temporary:
-        table.to_parquet(temporary, index=False)
-
-
-def _read_truth(table: pd.DataFrame) -> Truth:
-    keys = table[list(KEY_COLUMNS)].itertuples(index=False, name=None)
-    return Truth(
-        keys=tuple(SampleKey(*key) for key in keys),
-        failures=tuple(table["failure"]),
-        past=np.stack(table["past"]).reshape(-1, 16, 6),
-        intent=table["intent"].to_numpy(),
-        future=np.stack(table["future"]).reshape(-1, WAYPOINTS, 2),
-        future_valid=np.stack(table["future_valid"]),
-    )
-
-
 def _read_arm(summary: dict[str, Any], table: pd.DataFrame, count: int) -> ArmResult:
-    def intervals(kind: str) -> dict[str, Interval]:
-        return {metric: Interval(**interval) for metric, interval in summary[kind].items()}
-
+    plans, values = read_plans(table, count)
     return ArmResult(
         name=summary["name"],
         description=summary["description"],
         seeds=tuple(summary["seeds"]),
-        plans=np.stack(table["plan"]).reshape(-1, count, WAYPOINTS, 2),
-        values={metric: table[metric].to_numpy().reshape(-1, count) for metric in METRICS},
+        plans=plans,
+        values=values,
         reasons=summary["reasons"],
-        scores=intervals("scores"),
-        differences=intervals("differences"),
+        **vars(_read_scores(summary)),
+        buckets={
+            axis: {name: _read_scores(scores) for name, scores in buckets.items()}
+            for axis, buckets in summary["buckets"].items()
+        },
     )
+
+
+def _read_scores(summary: dict[str, Any]) -> BucketScores:
+    def intervals(kind: str) -> dict[str, Interval]:
+        return {metric: Interval(**interval) for metric, interval in summary[kind].items()}
+
+    return BucketScores(intervals("scores"), intervals("differences"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from phipd_sim2real.drivelog import CAMERA, TIMESTAMP, DriveLog, column, decode_
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.geometry import ego_states
 from phipd_sim2real.waymo import Calibration, PlannerSample, SampleKey
+from planner_eval.road_users import future_road_users, road_user_tracks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,10 @@ class SampleFailure:
 
 
 def samples_from_log(
-    log: DriveLog, cameras: Sequence[int] = (1,), only: Collection[SampleKey] | None = None
+    log: DriveLog,
+    cameras: Sequence[int] = (1,),
+    only: Collection[SampleKey] | None = None,
+    road_users: bool = False,
 ) -> Iterator[PlannerSample | SampleFailure]:
     """Yields every frame of a log that has pictures, segment by segment in time order.
 
@@ -42,6 +46,7 @@ def samples_from_log(
         log: the drive log.
         cameras: camera ids to decode; a frame without all of them is a failure.
         only: keys to which the samples are limited; None takes all.
+        road_users: add the boxes of others along the future, for metrics of collision.
 
     Raises:
         UsageError: the log has no complete segment.
@@ -51,7 +56,7 @@ def samples_from_log(
     wanted = None if only is None else {key.segment for key in only}
     for segment in log.segments:
         if wanted is None or segment in wanted:
-            yield from _segment_samples(log, segment, cameras, only)
+            yield from _segment_samples(log, segment, cameras, only, road_users)
 
 
 def count_frames(log: DriveLog) -> int:
@@ -60,20 +65,23 @@ def count_frames(log: DriveLog) -> int:
 
 
 def _segment_samples(
-    log: DriveLog, segment: str, cameras: Sequence[int], only: Collection[SampleKey] | None
+    log: DriveLog, segment: str, cameras: Sequence[int], only: Collection[SampleKey] | None, road_users: bool
 ) -> Iterator[PlannerSample | SampleFailure]:
     calibrations = _calibrations(log, segment)
-    intents = _intents(log, segment)
+    intents = _frame_values(log, segment, "ego_intent", "intent")
+    times_of_day = _frame_values(log, segment, "stats", "time_of_day")
     poses = log.table("vehicle_pose", segment)
     times_s = poses[TIMESTAMP].to_numpy() * 1e-6
     transforms = np.stack(poses[column("vehicle_pose", "world_from_vehicle.transform")]).astype(np.float64)
+    transforms = transforms.reshape(-1, 4, 4)
+    tracks = road_user_tracks(log, segment, times_s, transforms) if road_users else None
     images = log.table("camera_image", segment, [column("camera_image", "image")])
     for timestamp, rows in images.groupby(TIMESTAMP, sort=True):
         key = SampleKey(log.root.name, segment, int(timestamp))
         if only is not None and key not in only:
             continue
         try:
-            states = ego_states(times_s, transforms.reshape(-1, 4, 4), key.timestamp_micros * 1e-6)
+            states = ego_states(times_s, transforms, key.timestamp_micros * 1e-6)
         except ValueError:
             yield SampleFailure(key, "missing_past")
             continue
@@ -84,7 +92,12 @@ def _segment_samples(
         intent = intents.get(key.timestamp_micros, INTENT_UNKNOWN)
         used = {camera: calibrations[camera] for camera in cameras}
         past, future = _single(states.past), _single(states.future)
-        yield PlannerSample(key, pictures, used, past, intent, future, states.future_valid)
+        pose = transforms[np.argmin(np.abs(times_s - key.timestamp_micros * 1e-6))]
+        yield PlannerSample(
+            key, pictures, used, past, intent, future, states.future_valid,
+            time_of_day=times_of_day.get(key.timestamp_micros, ""),
+            road_users=None if tracks is None else future_road_users(tracks, key.timestamp_micros * 1e-6, pose),
+        )  # fmt: skip
 
 
 def _single(values: np.ndarray) -> np.ndarray:
@@ -117,9 +130,9 @@ def _calibrations(log: DriveLog, segment: str) -> dict[int, Calibration]:
     }
 
 
-def _intents(log: DriveLog, segment: str) -> dict[int, int]:
-    """Timestamp -> intent; empty where the log has none, as Waymo Perception."""
-    if "ego_intent" not in log.components(segment):
+def _frame_values(log: DriveLog, segment: str, component: str, field: str) -> dict[int, Any]:
+    """Timestamp -> value; empty where the log lacks the table, as Waymo Perception does that of intents."""
+    if component not in log.components(segment):
         return {}
-    table = log.table("ego_intent", segment)
-    return dict(zip(table[TIMESTAMP].tolist(), table[column("ego_intent", "intent")].tolist(), strict=True))
+    table = log.table(component, segment, [column(component, field)])
+    return dict(zip(table[TIMESTAMP].tolist(), table[column(component, field)].tolist(), strict=True))

@@ -11,6 +11,7 @@ from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import sha256_file
 from phipd_sim2real.run import Run
 from phipd_sim2real.run_settings import load_run_settings
+from planner_eval.baselines import BASELINES
 
 
 def quiet(label, done, total):
@@ -40,7 +41,7 @@ def test_the_report_holds_arms_intervals_and_provenance(finished):
     _, folder, result = finished
     report = json.loads((folder / "report" / "report.json").read_text())
     names = [arm["name"] for arm in result["scores"]["arms"]]
-    assert names == ["stand-still", "constant-velocity", "ego-only", "source", "phi-pd"]
+    assert names == [*BASELINES, "ego-only", "source", "phi-pd"]
     assert "success_rate" in result["text"]
     assert "carla-protocol simulator" in json.dumps(report)
     page = (folder / "report" / "report.html").read_text()

@@ -134,6 +134,7 @@ class PerceptionSegment:
                 intent=UNKNOWN_INTENT,
                 future=states.future,
                 future_valid=states.future_valid,
+                time_of_day=frame.stats["time_of_day"],
             )
 
 

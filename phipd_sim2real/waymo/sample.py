@@ -43,6 +43,10 @@ class PlannerSample:
         future_valid: (20,) bool, False where the log does not reach.
         rater_trajectories: rated futures, each (n, 2) m; empty where nobody rated the frame.
         rater_scores: their scores, 0 to 10.
+        cluster: scenario cluster, over whose means the Rater Feedback Score is averaged; empty where unknown.
+        time_of_day: Waymo's word, such as "Day" or "Night"; empty where unknown.
+        road_users: (M, 6) float32 boxes of vehicles, pedestrians and cyclists along the future: index of the waypoint,
+            x, y of the middle, length, width in m and heading in rad; None where the source has no boxes.
     """
 
     key: SampleKey
@@ -54,3 +58,6 @@ class PlannerSample:
     future_valid: np.ndarray
     rater_trajectories: tuple[np.ndarray, ...] = ()
     rater_scores: tuple[float, ...] = ()
+    cluster: str = ""
+    time_of_day: str = ""
+    road_users: np.ndarray | None = None

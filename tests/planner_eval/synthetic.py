@@ -9,6 +9,7 @@ import numpy as np
 
 from phipd_sim2real.drivelog import (
     CAMERA,
+    OBJECT,
     TIMESTAMP,
     Provenance,
     SegmentWriter,
@@ -16,6 +17,7 @@ from phipd_sim2real.drivelog import (
     encode_jpeg,
     write_provenance,
 )
+from phipd_sim2real.geometry import invert, transform_points, yaw_of
 from planner_eval.config import PlannerSettings
 from planner_eval.samples import INTRINSIC_NAMES
 
@@ -65,16 +67,21 @@ def picture(ahead: np.ndarray, colours: dict, rng: np.random.Generator) -> np.nd
     return np.clip(image + rng.normal(scale=6, size=(HEIGHT, WIDTH, 1)), 0, 255).astype(np.uint8)
 
 
-def write_log(root: Path, segments: int, colours: dict, first_seed: int = 0, period: int = 5) -> Path:
-    """Writes a log of `segments` drives with a picture every `period` ticks, where past and future exist."""
+def write_log(
+    root: Path, segments: int, colours: dict, first_seed: int = 0, period: int = 5, parked: tuple | None = None
+) -> Path:
+    """Writes a log of `segments` drives with a picture every `period` ticks, where past and future exist.
+
+    `parked` is the x, y and heading in the world of a car (and of a sign in the same place) to be labelled.
+    """
     provenance = Provenance(domain="test drawing", config={}, config_hash="test", seed=first_seed)
     write_provenance(root, provenance)
     for seed in range(first_seed, first_seed + segments):
-        _write_segment(root, f"drive-{seed:04d}", path(seed), colours, period, np.random.default_rng(seed))
+        _write_segment(root, f"drive-{seed:04d}", path(seed), colours, period, parked, np.random.default_rng(seed))
     return root
 
 
-def _write_segment(root, name, road, colours, period, rng) -> None:
+def _write_segment(root, name, road, colours, period, parked, rng) -> None:
     with SegmentWriter(root, name, "test") as writer:
         intrinsic = dict(zip(INTRINSIC_NAMES, [FOCAL, FOCAL, WIDTH / 2, HEIGHT / 2, 0, 0, 0, 0, 0], strict=True))
         extrinsic = np.eye(4)
@@ -93,6 +100,8 @@ def _write_segment(root, name, road, colours, period, rng) -> None:
             cos, sin = np.cos(road[index, 2]), np.sin(road[index, 2])
             pose[:2, :2], pose[:2, 3] = [[cos, -sin], [sin, cos]], road[index, :2]
             writer.append("vehicle_pose", stamp | named("vehicle_pose", {"world_from_vehicle.transform": pose}))
+            for kind in (1, 3) if parked is not None else ():
+                writer.append("lidar_box", stamp | {OBJECT: f"object-{kind}"} | box_row(pose, parked, kind))
             if 40 <= tick < 150 and tick % period == 0:
                 ahead = (road[index : index + 280, :2] - pose[:2, 3]) @ pose[:2, :2]
                 image = encode_jpeg(picture(ahead, colours, rng), 95)
@@ -106,6 +115,15 @@ def image_row(image: bytes, pose: np.ndarray) -> dict:
     shutter = [f"rolling_shutter_params.{n}" for n in ("shutter", "camera_trigger_time", "camera_readout_done_time")]
     zeros = dict.fromkeys([*motion, "pose_timestamp", *shutter], 0.0)
     return named("camera_image", {"image": image, "pose.transform": pose} | zeros)
+
+
+def box_row(pose: np.ndarray, parked: tuple, kind: int) -> dict:
+    """A lidar_box row of something at x, y, heading in the world, seen from a pose."""
+    centre = transform_points(invert(pose), np.array([*parked[:2], 0.0]))
+    fields = {f"box.center.{axis}": float(value) for axis, value in zip("xyz", centre, strict=True)}
+    fields |= {"box.size.x": 4.5, "box.size.y": 1.9, "box.size.z": 1.6, "type": kind}
+    fields |= {"box.heading": parked[2] - float(yaw_of(pose))}
+    return named("lidar_box", fields | {"num_lidar_points_in_box": 0, "num_top_lidar_points_in_box": 0})
 
 
 def named(component: str, fields: dict) -> dict:

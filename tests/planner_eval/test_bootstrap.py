@@ -58,6 +58,23 @@ def test_training_seeds_widen_the_interval():
     assert apart.high - apart.low > 3 * (alike.high - alike.low)
 
 
+def test_a_mean_over_clusters_weighs_them_alike_in_every_draw():
+    values = np.concatenate([np.zeros(90), np.full(10, 8.0)])[None]
+    clusters = ["frequent"] * 90 + ["rare"] * 10
+    segments = np.arange(100).astype(str)
+    assert BOOTSTRAP.mean(values, segments).mean == pytest.approx(0.8)
+    by_cluster = BOOTSTRAP.mean(values, segments, clusters)
+    assert (by_cluster.mean, by_cluster.low, by_cluster.high) == (4.0, 4.0, 4.0)  # no luck within a cluster
+    lifted = values + np.where(np.array(clusters) == "rare", 1.0, 0.0)
+    difference = BOOTSTRAP.paired_difference(lifted, values, segments, clusters)
+    assert (difference.mean, difference.low, difference.high) == (0.5, 0.5, 0.5)
+
+
+def test_one_cluster_is_the_mean_of_the_samples():
+    values, segments = np.random.default_rng(6).normal(size=(2, 40)), np.repeat(np.arange(8), 5).astype(str)
+    assert BOOTSTRAP.mean(values, segments, [""] * 40) == BOOTSTRAP.mean(values, segments)
+
+
 def test_nothing_valid_has_no_mean():
     interval = BOOTSTRAP.mean(np.full((1, 3), np.nan), ["a", "b", "c"])
     assert interval.mean is None
