@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from phipd_sim2real.cli_bench import bench
 from phipd_sim2real.cli_rig import rig
+from phipd_sim2real.cli_tools import Config, Json, Out, Overrides, emit, with_progress
 from phipd_sim2real.errors import StageError, UsageError
 
 if TYPE_CHECKING:
@@ -22,14 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="CARLA frames enhanced toward Waymo appearance by phase-preserving diffusion, and planners trained on them.",
 )
-
-Config = Annotated[Path, typer.Option("--config", help="Run configuration (YAML).")]
-Out = Annotated[Path | None, typer.Option("--out", help="Run folder; default runs/NAME of the configuration.")]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[SECTION.KEY=VALUE]...", help="Values that replace the configuration's."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
 
 def main() -> None:
@@ -49,7 +42,7 @@ def doctor(as_json: Json = False) -> None:
 
     findings = examine()
     lines = [f"{f.state:7} {f.name:30} {f.detail}" + (f"  →  {f.mend}" if f.mend else "") for f in findings]
-    _emit([finding.as_json() for finding in findings], "\n".join(lines), as_json)
+    emit([finding.as_json() for finding in findings], "\n".join(lines), as_json)
     if any(finding.state == "broken" for finding in findings):
         raise StageError("Something that every stage needs is broken; see the lines above.")
 
@@ -98,6 +91,18 @@ def demo(
 
 
 @app.command()
+def study(config: Config, overrides: Overrides = None, out: Out = None, as_json: Json = False) -> None:
+    """Run a study: arms with rivals, floors and a ceiling, choices on validation drives, intervals, one report."""
+    from phipd_sim2real.settings import load_settings
+    from phipd_sim2real.study import Study
+    from phipd_sim2real.study_settings import StudySettings
+
+    settings = load_settings(StudySettings, config, overrides or ())
+    result = with_progress(lambda progress: Study(settings, out, progress).everything())
+    emit(result, result.pop("text"), as_json)
+
+
+@app.command()
 def fit(
     config: Annotated[
         Path,
@@ -113,8 +118,8 @@ def fit(
     from phipd_sim2real.settings import load_settings
 
     settings = load_settings(FitSettings, config, overrides or ())
-    model = _with_progress(lambda progress: fit_model(settings, out, progress))
-    _emit({"model": str(model)}, f"The model lies in {model}.", as_json)
+    model = with_progress(lambda progress: fit_model(settings, out, progress))
+    emit({"model": str(model)}, f"The model lies in {model}.", as_json)
 
 
 @app.command()
@@ -131,8 +136,8 @@ def enhance(
     from phipd_sim2real.settings import load_settings
 
     settings = load_settings(EnhanceSettings, config, overrides or ())
-    summary = _with_progress(lambda progress: enhance_path(source, out, settings, progress))
-    _emit(summary.model_dump(mode="json"), summary.sentence(), as_json)
+    summary = with_progress(lambda progress: enhance_path(source, out, settings, progress))
+    emit(summary.model_dump(mode="json"), summary.sentence(), as_json)
 
 
 @app.command()
@@ -150,7 +155,7 @@ def profile(
     if out is not None:
         write_profile(learned, out)
     text = profile_yaml(learned).rstrip() if out is None else f"The profile lies in {out}."
-    _emit(learned.model_dump(mode="json"), text, as_json)
+    emit(learned.model_dump(mode="json"), text, as_json)
 
 
 @app.command()
@@ -173,8 +178,8 @@ def import_weights(
 
     from phipd_sim2real.diffusion.published import import_weights as run
 
-    summary = _with_progress(lambda progress: run(file, base, out, into, scale, cutoff_bins, averaged, progress))
-    _emit(asdict(summary), summary.sentence(), as_json)
+    summary = with_progress(lambda progress: run(file, base, out, into, scale, cutoff_bins, averaged, progress))
+    emit(asdict(summary), summary.sentence(), as_json)
 
 
 @app.command()
@@ -198,40 +203,12 @@ def inspect(
     from phipd_sim2real.quality.inspect import inspect as inspect_path
 
     options = InspectOptions(reference, features, lpips_weights)
-    page = _with_progress(lambda progress: inspect_path(path, out, progress, source, options))
-    _emit({"page": str(page)}, f"The page lies in {page}.", as_json)
+    page = with_progress(lambda progress: inspect_path(path, out, progress, source, options))
+    emit({"page": str(page)}, f"The page lies in {page}.", as_json)
 
 
-bench = typer.Typer(no_args_is_help=True, help="Measure the method against its rival, from configurations alone.")
 app.add_typer(bench, name="bench")
 app.add_typer(rig, name="rig")
-
-BenchConfig = Annotated[Path, typer.Option("--config", help="Benchmark configuration (YAML).")]
-BenchOut = Annotated[Path, typer.Option("--out", help="Folder of the benchmark; what is complete in it is kept.")]
-
-
-@bench.command()
-def seed_table(config: BenchConfig, out: BenchOut, overrides: Overrides = None, as_json: Json = False) -> None:
-    """Compare φ-PD with Gaussian SDEdit at matched realism: re-rendering, style transfer, flow."""
-    from phipd_sim2real.bench.run_seed_table import run_seed_table
-    from phipd_sim2real.bench.settings import SeedTableSettings
-    from phipd_sim2real.settings import load_settings
-
-    settings = load_settings(SeedTableSettings, config, overrides or ())
-    result = _with_progress(lambda progress: run_seed_table(settings, out, progress))
-    _emit(result, result.pop("text"), as_json)
-
-
-@bench.command()
-def curves(config: BenchConfig, out: BenchOut, overrides: Overrides = None, as_json: Json = False) -> None:
-    """Draw realism against label safety over cutoffs, beside SDEdit over strengths."""
-    from phipd_sim2real.bench.curves import run_curves
-    from phipd_sim2real.bench.settings import CurvesSettings
-    from phipd_sim2real.settings import load_settings
-
-    settings = load_settings(CurvesSettings, config, overrides or ())
-    result = _with_progress(lambda progress: run_curves(settings, out, progress))
-    _emit(result, result.pop("text"), as_json)
 
 
 def _run_stage(
@@ -245,19 +222,8 @@ def _run_stage(
     from phipd_sim2real.run_settings import load_run_settings
 
     settings = load_run_settings(config, overrides or ())
-    result = _with_progress(lambda progress: stage(Run(settings, out, progress)))
-    _emit(result, result.pop("text", ""), as_json)
-
-
-def _with_progress(work: Callable[[Any], Any]) -> Any:
-    from phipd_sim2real.progress import ProgressDisplay
-
-    with ProgressDisplay() as progress:
-        return work(progress)
-
-
-def _emit(value: Any, text: str, as_json: bool) -> None:
-    print(json.dumps(value, indent=2) if as_json else text)
+    result = with_progress(lambda progress: stage(Run(settings, out, progress)))
+    emit(result, result.pop("text", ""), as_json)
 
 
 def _fail(error: Exception, code: int) -> None:

@@ -203,6 +203,10 @@ class Run:
 
     # Evaluation
 
+    def treated_arm(self) -> str:
+        """Name of the arm that the report's headline sets against the baseline."""
+        return self.settings.treated_arm()
+
     def evaluate(self) -> dict[str, Any]:
         """Scores every planner and baseline, from the log and from its records, and requires that both agree."""
         from planner_eval.report.table import text_table
@@ -212,7 +216,7 @@ class Run:
 
     def report(self) -> dict[str, Any]:
         """Writes report.html and report.json."""
-        treated = self.settings.treated_arm()
+        treated = self.treated_arm()
         evaluation = self._evaluation()
         results = evaluation.results()
         out = self.folder / "report"
@@ -236,7 +240,7 @@ class Run:
     def _evaluation(self) -> RunEvaluation:
         self.settings.require_arms()
         self.check()
-        return RunEvaluation(self)
+        return RunEvaluation(self, self.settings.evaluation, self.folder / "evaluation")
 
     def _write_report(
         self, treated: str, evaluation: RunEvaluation, results: list[EvaluationResult], out: Path

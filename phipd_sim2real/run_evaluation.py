@@ -15,6 +15,7 @@ from phipd_sim2real.settings import settings_hash
 
 if TYPE_CHECKING:
     from phipd_sim2real.run import Run
+    from phipd_sim2real.run_settings import EvaluationData
     from phipd_sim2real.waymo import PlannerSample, SampleKey
     from planner_eval.evaluate import Arm
     from planner_eval.result import EvaluationResult
@@ -32,11 +33,10 @@ AGREE_WITHIN = 1e-3
 class RunEvaluation:
     """Scores of a run; what is scored already is read."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._data = run.settings.evaluation
+    def __init__(self, run: Run, data: EvaluationData, folder: Path) -> None:
+        """Takes the run, the frames to score on, and the folder of the scores."""
+        self._run, self._data, self._folder = run, data, folder
         self._cameras = run.settings.train.planner.cameras
-        self._folder = run.folder / "evaluation"
 
     def results(self) -> list[EvaluationResult]:
         """What the report speaks of first: the scores from the log where there is one, then from records.
@@ -93,7 +93,7 @@ class RunEvaluation:
                 )
             return EvaluationResult.load(folder)
         samples, dataset, total = self._samples(kind)
-        with self._run.timings.stage(f"evaluate from {kind}"):
+        with self._run.timings.stage(f"{self._folder.name} from {kind}"):
             result = evaluate(arms, samples, self._run.settings.evaluate, dataset, total, self._run.progress)
         result.save(folder)
         write_json(folder / INPUTS, inputs)

@@ -7,7 +7,7 @@ and the same draws of segments (paired). A mean over clusters (the Rater Feedbac
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -91,6 +91,21 @@ class SegmentBootstrap:
         groups = _Groups(valid, segments, clusters)
         draws = self._resampled(values, groups, stream=0) - self._resampled(baseline, groups, stream=1)
         return self._interval(groups.mean(values) - groups.mean(baseline), draws, groups)
+
+    def combined(self, arms: Sequence[Array], combine: Callable[..., Array], segments: Labels) -> Interval:
+        """Interval of combine(mean of each arm) on the samples valid in all arms.
+
+        Args:
+            arms: (R, N) each; every arm draws seeds of its own, all share the draws of segments.
+            combine: as many arrays as arms, all scalars or all (resamples,) -> an array of that shape.
+            segments: (N,) segment of each sample.
+        """
+        valid = np.logical_and.reduce([np.isfinite(values).all(axis=0) for values in arms])
+        if not valid.any():
+            return Interval(None, None, None, 0, len(segments), 0)
+        groups = _Groups(valid, segments, None)
+        draws = combine(*(self._resampled(values, groups, stream) for stream, values in enumerate(arms)))
+        return self._interval(float(combine(*(np.float64(groups.mean(values)) for values in arms))), draws, groups)
 
     def _resampled(self, values: Array, groups: _Groups, stream: int) -> Array:
         """(resamples,) means; `stream` separates the draws of seeds of two arms, segments are shared."""

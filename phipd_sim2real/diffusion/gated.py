@@ -25,7 +25,7 @@ from phipd_sim2real.drivelog import (
     write_provenance,
 )
 from phipd_sim2real.drivelog.repaint import IMAGES, Row, repaint_segment
-from phipd_sim2real.errors import UsageError
+from phipd_sim2real.errors import StageError, UsageError
 from phipd_sim2real.progress import ProgressCallback
 from phipd_sim2real.quality.gate import Gate, GateSettings, Verdict
 from phipd_sim2real.settings import Settings, settings_hash
@@ -66,6 +66,7 @@ def gate_log(
 
     Raises:
         UsageError: the source has no semantic labels, its frames hang together, or `out` holds a log made otherwise.
+        StageError: no frame passes.
     """
     _refuse(source, enhance, settings)
     identity = _Identity(gate=settings, enhanced=enhanced.provenance.config_hash)
@@ -85,7 +86,13 @@ def gate_log(
             work.skip(segment)
         else:
             work.segment(segment)
-    return DriveLog(out)
+    gated = DriveLog(out)
+    if not any(gated.completion(segment).rows.get(IMAGES, 0) for segment in gated.segments):
+        raise StageError(
+            f"The gate left out every frame of {enhanced.root} ({gate_counts(gated)}); keep more of the phase, or give "
+            "the gate higher cutoffs."
+        )
+    return gated
 
 
 def gate_counts(log: DriveLog) -> dict[str, int]:

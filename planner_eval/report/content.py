@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from planner_eval.report.study_section import StudySection
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +69,7 @@ class ReportContent:
         provenance: logs, models and planners of the run.
         not_run: what a reader might expect and this run did not do, one sentence each.
         recipe: key -> value of how to repeat the run (configuration, seed, command).
+        study: what a study adds; None for a run.
     """
 
     title: str
@@ -75,3 +80,4 @@ class ReportContent:
     provenance: Sequence[Provenance] = ()
     not_run: Sequence[str] = ()
     recipe: Mapping[str, str] = field(default_factory=dict)
+    study: StudySection | None = None

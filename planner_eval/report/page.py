@@ -17,6 +17,7 @@ from planner_eval.report.cases import Case, CaseGroup, choose_cases
 from planner_eval.report.content import ReportContent
 from planner_eval.report.drawing import LOG_COLOUR, Line, bird_eye_svg, data_url, draw_on_image
 from planner_eval.report.plots import distribution_plot, error_over_time_plot, forest_plot, segment_plot
+from planner_eval.report.study_section import study_context
 from planner_eval.result import ArmResult, EvaluationResult
 from planner_eval.samples import SampleFailure
 
@@ -103,6 +104,7 @@ def _html(
         plots=_plots(result, content, colours),
         groups=_drawn(result, content, groups, load_samples, colours),
         picture=data_url,
+        study=study_context(content.study, result, colours) if content.study is not None else None,
     )
 
 
@@ -206,4 +208,5 @@ def _json(
         "provenance": [asdict(entry) | {"facts": dict(entry.facts)} for entry in content.provenance],
         "recipe": dict(content.recipe),
         "not_run": list(content.not_run),
+        **({"study": content.study.as_json()} if content.study is not None else {}),
     }

@@ -24,7 +24,7 @@ TOLERANCE_M = 1.8
 def forest_plot(result: EvaluationResult, metrics: Sequence[str], colours: Colours) -> str:
     """Paired differences to the baseline arm with their intervals, one panel per metric."""
     arms = [arm for arm in result.arms if arm.name != result.baseline]
-    figure = _figure(width=3.6 * len(metrics), height=1.1 + 0.42 * len(arms))
+    figure = new_figure(width=3.6 * len(metrics), height=1.1 + 0.42 * len(arms))
     axes = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for axis, metric in zip(axes, metrics, strict=True):
         limit = _limit(arms, metric)
@@ -41,12 +41,12 @@ def forest_plot(result: EvaluationResult, metrics: Sequence[str], colours: Colou
         axis.set_xlabel(f"difference to {result.baseline} · {better} is better", fontsize=8)
         axis.grid(axis="x", color=FAINT, linewidth=0.6)
         axis.tick_params(axis="y", length=0)
-    return _svg(figure)
+    return svg_text(figure)
 
 
 def error_over_time_plot(result: EvaluationResult, arms: Sequence[str], colours: Colours) -> str:
     """Mean distance to the logged future at each waypoint, metres, over frames with a full future."""
-    figure = _figure(width=4.6, height=3.0)
+    figure = new_figure(width=4.6, height=3.0)
     axis = figure.subplots()
     complete = result.truth.future_valid.all(axis=1)
     errors = {
@@ -62,12 +62,12 @@ def error_over_time_plot(result: EvaluationResult, arms: Sequence[str], colours:
     axis.set_xlabel("seconds ahead")
     axis.set_ylabel("mean distance to the log (m)")
     _finish(axis)
-    return _svg(figure)
+    return svg_text(figure)
 
 
 def distribution_plot(result: EvaluationResult, arms: Sequence[str], colours: Colours) -> str:
     """Share of frames whose error at 5 s is below x metres."""
-    figure = _figure(width=4.6, height=3.0)
+    figure = new_figure(width=4.6, height=3.0)
     axis = figure.subplots()
     for name in arms:
         errors = result.arm(name).values["fde_5s"]
@@ -83,14 +83,14 @@ def distribution_plot(result: EvaluationResult, arms: Sequence[str], colours: Co
     axis.set_xlabel("error at 5 s (m)")
     axis.set_ylabel("frames below (%)")
     _finish(axis)
-    return _svg(figure)
+    return svg_text(figure)
 
 
 def segment_plot(result: EvaluationResult, treated: str, colours: Colours) -> str:
     """Success of two arms in each segment: whether the mean rests on all drives or on a few."""
     segments = np.array(result.truth.segments)
     names = sorted(set(segments))
-    figure = _figure(width=9.4, height=2.9)
+    figure = new_figure(width=9.4, height=2.9)
     axis = figure.subplots()
     shares = {}
     for name in (result.baseline, treated):
@@ -106,7 +106,7 @@ def segment_plot(result: EvaluationResult, treated: str, colours: Colours) -> st
     axis.set_xlabel(f"{len(names)} segments, by success of {treated}")
     axis.set_ylabel("success (%)")
     _finish(axis)
-    return _svg(figure)
+    return svg_text(figure)
 
 
 def _whisker(axis: Axes, row: int, arm: ArmResult, metric: str, limit: float, colour: str) -> None:
@@ -140,7 +140,8 @@ def _mean(values: np.ndarray) -> float:
     return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
@@ -152,7 +153,8 @@ def _finish(axis: Axes) -> None:
     axis.set_axisbelow(True)
 
 
-def _svg(figure: Figure) -> str:
+def svg_text(figure: Figure) -> str:
+    """Inline SVG of a finished figure."""
     import matplotlib
 
     style = {"svg.hashsalt": "planner report", "svg.fonttype": "path"}

@@ -1,0 +1,164 @@
+"""A study: every arm trained alike, one chosen per family on validation drives, all of them tested on other drives."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from phipd_sim2real.capture.settings import short_map_name
+from phipd_sim2real.drivelog import DriveLog
+from phipd_sim2real.errors import UsageError
+from phipd_sim2real.files import write_json
+from phipd_sim2real.preparation import check_steps, prepare
+from phipd_sim2real.progress import ProgressCallback
+from phipd_sim2real.run import Run
+from phipd_sim2real.run_evaluation import RunEvaluation
+from phipd_sim2real.run_settings import EvaluationData
+from phipd_sim2real.settings import settings_hash
+from phipd_sim2real.study_settings import StudySettings
+
+if TYPE_CHECKING:
+    from planner_eval.report.study_section import StudySection
+    from planner_eval.result import EvaluationResult
+    from planner_eval.study import Choice, Standing
+
+CHOICES = "choices.json"
+
+
+class Study(Run):
+    """The stages of a study; as those of a run, each may be called again at any time."""
+
+    settings: StudySettings
+
+    def __init__(self, settings: StudySettings, folder: Path | None, progress: ProgressCallback) -> None:
+        super().__init__(settings, folder, progress)
+
+    def prepare(self) -> dict[str, Any]:
+        """Makes what does not ship and cannot be given: pictures and models that arms are made with."""
+        check_steps(self.settings.prepare)
+        prepare(self.settings.prepare, self.progress)
+        return {"prepared": [str(step.out) for step in self.settings.prepare]}
+
+    def log(self, name: str) -> DriveLog:
+        """A log by name; the test drives must lie on maps of their own.
+
+        Raises:
+            UsageError: a log that is trained, fitted or chosen on shares a map with the test drives.
+        """
+        log = super().log(name)
+        tested = self.settings.evaluation.log
+        if tested in self.settings.logs and name != tested:
+            shared = _maps(log) & _maps(DriveLog(self.settings.logs[tested]))
+            if shared:
+                raise UsageError(
+                    f"{log.root} and the test drives share {', '.join(sorted(shared))}; test on other maps."
+                )
+        return log
+
+    def choose(self) -> dict[str, Choice]:
+        """Scores every arm on the validation drives and chooses one per family; the test drives are not touched."""
+        from planner_eval.study import Choice, choose
+
+        path, validation = self.folder / CHOICES, self._validation()
+        inputs = {"scores": validation.score_hashes(), "choices": settings_hash(self.settings)}
+        if path.is_file() and (known := json.loads(path.read_text()))["inputs"] == inputs:
+            return {name: Choice.from_json(values) for name, values in known["choices"].items()}
+        result = validation.results()[0]
+        chosen = {name: choose(result, name, arms) for name, arms in self.settings.choices.items()}
+        inputs = {"scores": validation.score_hashes(), "choices": settings_hash(self.settings)}
+        write_json(path, {"inputs": inputs, "choices": {name: choice.as_json() for name, choice in chosen.items()}})
+        return chosen
+
+    def treated_arm(self) -> str:
+        """The winner of the treated choice."""
+        return self.choose()[self.settings.treated_choice].arm
+
+    def standing(self) -> Standing:
+        """Where the treated arm stands on the test drives."""
+        from planner_eval.study import standing
+
+        chosen = self.choose()
+        rivals = [chosen[name].arm if name in chosen else name for name in self.settings.rivals]
+        result = self._evaluation().results()[0]
+        return standing(result, self.treated_arm(), self.settings.ceiling, list(dict.fromkeys(rivals)))
+
+    def everything(self) -> dict[str, Any]:
+        """Prepare, capture, treat, train, choose, test, drive, report."""
+        self.settings.require_arms()
+        self.prepare()
+        self.check()
+        self.capture_all()
+        self.train_all()
+        self.choose()
+        evaluated, reported = self.evaluate(), self.report()
+        text = f"{evaluated['text']}\n\n{reported['text']}"
+        return {"scores": evaluated["scores"], "page": reported["page"], "text": text}
+
+    def picture_measures(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """What was done to the pictures of each arm that sees any, measured once."""
+        from phipd_sim2real.study_measures import picture_measures
+
+        found, target = {}, self.log(self.settings.unlabelled).root
+        for name, arm in self.settings.arms.items():
+            pictures = self.pictures(name)
+            source = self.log(arm.log)
+            treated = None if pictures.root == source.root else source
+            if not arm.vision or (treated is None and arm.photometric is not None):
+                continue
+            path = self.folder / "measures" / f"{name}.json"
+            identity = pictures.provenance.config_hash
+            if not path.is_file() or json.loads(path.read_text())["pictures"] != identity:
+                count = self.settings.measured_frames
+                with self.timings.stage(f"measure {name}"):
+                    made = picture_measures(pictures, treated, target, count, self.progress)
+                write_json(path, {"pictures": identity, "measures": made})
+            found[name] = json.loads(path.read_text())["measures"]
+        return found
+
+    def _write_report(
+        self, treated: str, evaluation: RunEvaluation, results: list[EvaluationResult], out: Path
+    ) -> None:
+        from phipd_sim2real.run_report import report_content
+        from planner_eval.report import write_report
+
+        source, enhanced = self.log(self.settings.arms[treated].log), self.pictures(treated)
+        content = report_content(self.settings, treated, source, enhanced, evaluation.log())
+        write_report(results[0], replace(content, study=self._section()), evaluation.frames, out, others=results[1:])
+
+    def _section(self) -> StudySection:
+        from phipd_sim2real.diffusion.gated import gate_counts
+        from phipd_sim2real.study_measures import MEASURED
+        from planner_eval.report.study_section import StudySection
+
+        gated = [name for name, arm in self.settings.arms.items() if arm.gate is not None]
+        validation = self.log(self.settings.validation)
+        return StudySection(
+            choices=list(self.choose().values()),
+            standing=self.standing(),
+            validation=f"the {len(validation.segments)} drives of {self.settings.validation} "
+            f"({', '.join(sorted(_maps(validation)))})",
+            measures=self.picture_measures(),
+            measured=MEASURED,
+            samples={name: self._trained_on(name) for name in self.settings.arms},
+            gate={name: gate_counts(self.pictures(name)) for name in gated},
+        )
+
+    def _trained_on(self, arm: str) -> int:
+        """Frames that the planners of an arm were trained on."""
+        from planner_eval.train import MARKER
+
+        return json.loads((self.train(arm, self.settings.seeds[0]) / MARKER).read_text())["samples"]
+
+    def _validation(self) -> RunEvaluation:
+        data = EvaluationData(log=self.settings.validation, check_records=False)
+        return RunEvaluation(self, data, self.folder / "validation")
+
+
+def _maps(log: DriveLog) -> set[str]:
+    """Maps that a log says it was captured on."""
+    source: dict[str, Any] = log.provenance.model_dump(mode="json")
+    while source.get("source_log"):
+        source = source["source_log"]
+    return {short_map_name(name) for name in source["config"].get("maps", ())}

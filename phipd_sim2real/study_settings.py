@@ -1,0 +1,71 @@
+"""What a study is made of: a run with validation drives, choices among arms, a ceiling, rivals and a closed loop."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from phipd_sim2real.preparation import Step
+from phipd_sim2real.run_settings import RunSettings
+
+
+class StudySettings(RunSettings):
+    """A study, from preparation to report. Its arms have equal recipes, steps, seeds and drives."""
+
+    prepare: tuple[Step, ...] = ()
+    """What is captured and fitted before: unlabelled target pictures, models that do not ship."""
+
+    validation: str
+    """Name of the log on which arms are chosen; it is neither trained on nor tested on."""
+
+    choices: dict[str, tuple[str, ...]] = Field(min_length=1)
+    """What is varied -> its arms. The one that succeeds most on the validation drives stands for all of them."""
+
+    treated_choice: str
+    """The choice whose winner the headline sets against the baseline."""
+
+    ceiling: str
+    """Arm trained on the target domain."""
+
+    rivals: tuple[str, ...] = Field(min_length=1)
+    """Arms, or choices, that the treated arm is set against."""
+
+    measured_frames: int = Field(default=160, ge=10)
+    """Frames of each arm whose structure and look are measured, evenly spread."""
+
+    @model_validator(mode="after")
+    def _study_names_exist(self) -> Self:
+        arms, logs = set(self.arms), {*self.capture, *self.logs}
+        if self.validation not in logs:
+            raise ValueError(f"validation is {self.validation!r}; the logs of this study are {', '.join(sorted(logs))}")
+        if self.evaluation is None or self.validation in {arm.log for arm in self.arms.values()} | {
+            self.evaluation.log,
+            self.unlabelled,
+        }:
+            raise ValueError(f"validation is {self.validation!r}, which is trained or tested on; give a log of its own")
+        for name, members in self.choices.items():
+            if name in arms:
+                raise ValueError(f"the choice {name!r} has the name of an arm; name it otherwise")
+            if len(members) < 1 or not set(members) <= arms:
+                raise ValueError(f"choices.{name} is {list(members)}; the arms are {', '.join(sorted(arms))}")
+        if self.treated_choice not in self.choices:
+            raise ValueError(f"treated_choice is {self.treated_choice!r}; the choices are {', '.join(self.choices)}")
+        if self.ceiling not in arms:
+            raise ValueError(f"ceiling is {self.ceiling!r}; the arms are {', '.join(sorted(arms))}")
+        if unknown := set(self.rivals) - arms - set(self.choices):
+            raise ValueError(f"rivals names {sorted(unknown)}; give arms or choices of this study")
+        return self
+
+    @model_validator(mode="after")
+    def _tests_on_other_maps(self) -> Self:
+        """Maps of captured logs; those of logs given as folders are compared when they are opened."""
+        tested = self.evaluation.log if self.evaluation is not None else None
+        for name in {self.validation, self.unlabelled, *(arm.log for arm in self.arms.values())} - {tested, None}:
+            shared = self._maps(name) & self._maps(tested)
+            if shared:
+                raise ValueError(f"{', '.join(sorted(shared))} is driven in {name} and in {tested}; test on other maps")
+        return self
+
+    def _maps(self, log: str | None) -> set[str]:
+        return set(self.capture[log].maps) if log in self.capture else set()

@@ -1,0 +1,117 @@
+"""What the report of a study shows beside that of an evaluation: choices, standing, pictures' measures, gate."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from planner_eval.bootstrap import Interval
+from planner_eval.report import headline as words
+from planner_eval.report.sweep_plot import sweep_plot
+from planner_eval.result import EvaluationResult
+from planner_eval.study import COMPARED, Choice, Standing
+
+
+@dataclass(frozen=True, eq=False)
+class StudySection:
+    """What a study knows beside its evaluation.
+
+    Attributes:
+        choices: made on the validation drives.
+        standing: of the treated arm on the test drives.
+        validation: what the validation drives are, in words.
+        measures: arm -> measure -> value (None where there is none), n and reason, of its training pictures.
+        measured: measure -> unit and better direction.
+        samples: arm -> frames that its planners were trained on.
+        gate: gated arm -> what became of its frames -> how many.
+    """
+
+    choices: Sequence[Choice]
+    standing: Standing
+    validation: str
+    measures: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    measured: Mapping[str, tuple[str, str]]
+    samples: Mapping[str, int]
+    gate: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything behind the section."""
+        return {
+            "choices": [choice.as_json() for choice in self.choices],
+            "standing": asdict(self.standing),
+            "picture_measures": self.measures,
+            "training_samples": self.samples,
+            "gate": self.gate,
+        }
+
+
+def study_context(section: StudySection, result: EvaluationResult, colours: Mapping[str, str]) -> dict[str, Any]:
+    """Values of the template."""
+    plot = sweep_plot(section.choices, result, section.measures, colours)
+    return {
+        "section": section,
+        "way": [_way_row(section.standing, metric) for metric in COMPARED],
+        "rivals": [_rival_row(section.standing, rival) for rival in section.standing.rivals],
+        "choices": [_choice_rows(choice, result) for choice in section.choices],
+        "pictures": _picture_table(section),
+        "plot": "data:image/svg+xml;base64," + base64.b64encode(plot.encode()).decode(),
+    }
+
+
+def _percent(interval: Interval, signed: bool) -> str:
+    if interval.mean is None:
+        return "–"
+    sign = "+" if signed else ""
+    return f"{100 * interval.mean:{sign}.0f} % [{100 * interval.low:{sign}.0f}, {100 * interval.high:{sign}.0f}]"
+
+
+def _way_row(standing: Standing, metric: str) -> dict[str, str]:
+    return {
+        "metric": metric,
+        "relative": _percent(standing.relative[metric], signed=True),
+        "way": _percent(standing.way[metric], signed=False),
+        "to_ceiling": words.interval_text(standing.to_ceiling[metric], metric, signed=True),
+    }
+
+
+def _rival_row(standing: Standing, rival: str) -> dict[str, Any]:
+    differences = standing.rivals[rival]
+    cells = [
+        {
+            "text": words.interval_text(differences[metric], metric, signed=True),
+            "verdict": words.verdict(differences[metric], metric),
+        }
+        for metric in COMPARED
+    ]
+    return {"rival": rival, "cells": cells}
+
+
+def _choice_rows(choice: Choice, result: EvaluationResult) -> dict[str, Any]:
+    rows = [
+        {
+            "arm": arm,
+            "chosen": arm == choice.arm,
+            "validation": words.interval_text(scores["success_rate"], "success_rate"),
+            "test": words.interval_text(result.arm(arm).scores["success_rate"], "success_rate"),
+        }
+        for arm, scores in choice.scores.items()
+    ]
+    return {"family": choice.family, "rows": rows}
+
+
+def _picture_table(section: StudySection) -> dict[str, Any]:
+    names = [name for name in section.measured if any(name in found for found in section.measures.values())]
+    rows = [
+        {"arm": arm, "samples": section.samples.get(arm), "cells": [_cell(found.get(name)) for name in names]}
+        for arm, found in section.measures.items()
+    ]
+    heads = [{"name": name, "unit": section.measured[name][0], "better": section.measured[name][1]} for name in names]
+    return {"heads": heads, "rows": rows}
+
+
+def _cell(found: Mapping[str, Any] | None) -> str:
+    if found is None or found["value"] is None:
+        return "–"
+    return f"{found['value']:.3g}"

@@ -1,0 +1,132 @@
+"""A whole study at tiny size: equal arms, choices that never see the test drives, and a report with all of it."""
+
+import json
+import shutil
+
+import pytest
+from tiny_run import ROOT
+from tiny_study import tiny_study
+
+from phipd_sim2real.drivelog import DriveLog
+from phipd_sim2real.errors import UsageError
+from phipd_sim2real.settings import load_settings
+from phipd_sim2real.study import CHOICES, Study
+from phipd_sim2real.study_settings import StudySettings
+
+
+def quiet(label, done, total):
+    """Progress that nobody watches."""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        settings = tiny_study(folder)
+        chosen_before = chosen_without_test_drives(settings, folder / "run")
+        result = Study(settings, folder / "run", quiet).everything()
+    return settings, folder / "run", result, chosen_before
+
+
+def chosen_without_test_drives(settings, folder):
+    """Chooses before a single test drive exists."""
+    study = Study(settings, folder, quiet)
+    study.choose()
+    assert not (folder / "logs" / "target").exists()
+    return (folder / CHOICES).read_bytes()
+
+
+def test_nothing_of_the_test_drives_is_seen_before_the_choice(finished):
+    """Gating, training and choosing ended before the first test drive was captured, and nothing moved since."""
+    _, folder, _, chosen_before = finished
+    assert (folder / CHOICES).read_bytes() == chosen_before
+    written = max(path.stat().st_mtime_ns for part in ("enhanced", "planners") for path in (folder / part).rglob("*"))
+    assert written < min(path.stat().st_mtime_ns for path in (folder / "logs/target").rglob("*.parquet"))
+
+
+def test_every_arm_has_the_same_drives_samples_and_steps(finished):
+    settings, folder, _, _ = finished
+    trained = {
+        name: json.loads((folder / f"planners/{name}/seed-0/training.json").read_text()) for name in settings.arms
+    }
+    assert {found["steps"] for found in trained.values()} == {settings.train.steps}
+    assert len({found["samples"] for name, found in trained.items() if name != "gated"}) == 1
+    source, oracle = DriveLog(folder / "logs/source"), DriveLog(folder / "logs/oracle")
+    for first, second in zip(source.segments, oracle.segments, strict=True):
+        assert (
+            source.table("vehicle_pose", first)
+            .iloc[:, 1:]
+            .map(str)
+            .equals(oracle.table("vehicle_pose", second).iloc[:, 1:].map(str))
+        )
+
+
+def test_the_report_says_where_the_treated_arm_stands(finished):
+    settings, folder, _, _ = finished
+    report = json.loads((folder / "report/report.json").read_text())
+    study = report["study"]
+    assert study["choices"][0]["arm"] == report["headline"]["treated"] in settings.choices["phi-pd"]
+    assert set(study["standing"]["rivals"]) == set(settings.rivals)
+    assert {"way", "relative", "to_ceiling"} <= set(study["standing"])
+    assert sum(study["gate"]["gated"].values()) == study["training_samples"]["source"]
+    measured = study["picture_measures"]
+    assert measured["phi-pd-0.3"]["lane_edge_recall"]["n"] + measured["phi-pd-0.3"]["flow_epe"]["n"] > 0
+    page = (folder / "report/report.html").read_text()
+    assert "Where phi-pd" in page
+    assert str(folder) not in page + json.dumps(report)
+
+
+def test_a_second_study_redoes_nothing(finished, monkeypatch):
+    settings, folder, result, _ = finished
+    monkeypatch.chdir(ROOT)
+    written = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    assert Study(settings, folder, quiet).everything() == result
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()} == written
+
+
+def test_a_lost_report_is_made_again_to_the_same_bytes(finished, monkeypatch, tmp_path):
+    settings, folder, _, _ = finished
+    monkeypatch.chdir(ROOT)
+    before = (folder / "report/report.json").read_bytes()
+    shutil.rmtree(folder / "report")
+    Study(settings, folder, quiet).report()
+    assert (folder / "report/report.json").read_bytes() == before
+
+
+def test_a_log_given_as_a_folder_may_not_share_a_map_with_the_test_drives(finished, monkeypatch, tmp_path):
+    settings, folder, _, _ = finished
+    monkeypatch.chdir(ROOT)
+    captures = {name: capture for name, capture in settings.capture.items() if name not in ("target", "unlabelled")}
+    logs = {"target": folder / "logs/target", "unlabelled": folder / "logs/target"}
+    other = settings.model_copy(update={"capture": captures, "logs": logs})
+    with pytest.raises(UsageError, match="share Meadow01"):
+        Study(other, tmp_path / "run", quiet).log("unlabelled")
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"validation": "target"}, "a log of its own"),
+        ({"choices": {"phi-pd": ["phi-pd-9"]}}, "the arms are"),
+        ({"treated_choice": "other"}, "the choices are"),
+        ({"rivals": ["other"]}, "rivals names"),
+        ({"ceiling": "other"}, "ceiling is"),
+        ({"unlabelled": None}, "unlabelled is"),
+    ],
+)
+def test_a_study_that_cannot_work_is_refused(tmp_path, changes, match):
+    with pytest.raises(ValueError, match=match):
+        tiny_study(tmp_path, **changes)
+
+
+def test_test_maps_are_no_training_maps(tmp_path):
+    captures = {name: capture.model_dump() for name, capture in tiny_study(tmp_path).capture.items()}
+    captures["source"]["maps"] = ["Meadow01"]
+    with pytest.raises(ValueError, match="Meadow01 is driven in source and in target"):
+        tiny_study(tmp_path, capture=captures)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs/study").glob("*.yaml")), ids=lambda path: path.stem)
+def test_study_configurations_load(path):
+    assert load_settings(StudySettings, path).treated_choice
