@@ -95,6 +95,8 @@ class SegmentBootstrap:
     def combined(self, arms: Sequence[Array], combine: Callable[..., Array], segments: Labels) -> Interval:
         """Interval of combine(mean of each arm) on the samples valid in all arms.
 
+        A ratio whose denominator is zero has no mean; one whose denominator is zero in some draws has no ends.
+
         Args:
             arms: (R, N) each; every arm draws seeds of its own, all share the draws of segments.
             combine: as many arrays as arms, all scalars or all (resamples,) -> an array of that shape.
@@ -104,8 +106,13 @@ class SegmentBootstrap:
         if not valid.any():
             return Interval(None, None, None, 0, len(segments), 0)
         groups = _Groups(valid, segments, None)
+        mean = float(combine(*(np.float64(groups.mean(values)) for values in arms)))
         draws = combine(*(self._resampled(values, groups, stream) for stream, values in enumerate(arms)))
-        return self._interval(float(combine(*(np.float64(groups.mean(values)) for values in arms))), draws, groups)
+        if not np.isfinite(mean):
+            return Interval(None, None, None, int(valid.sum()), len(valid), groups.segments)
+        if not np.isfinite(draws).all():
+            return Interval(mean, None, None, int(valid.sum()), len(valid), groups.segments)
+        return self._interval(mean, draws, groups)
 
     def _resampled(self, values: Array, groups: _Groups, stream: int) -> Array:
         """(resamples,) means; `stream` separates the draws of seeds of two arms, segments are shared."""

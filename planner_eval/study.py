@@ -13,7 +13,6 @@ import numpy as np
 
 from phipd_sim2real.errors import UsageError
 from planner_eval.bootstrap import Interval, SegmentBootstrap
-from planner_eval.metrics import METRICS
 from planner_eval.result import Array, EvaluationResult
 
 COMPARED = ("success_rate", "ade_5s", "fde_5s")
@@ -116,15 +115,13 @@ def standing(result: EvaluationResult, treated: str, ceiling: str, rivals: Seque
         treated=treated,
         baseline=base,
         ceiling=ceiling,
-        relative=everywhere(lambda after, before: (after - before) / before, treated, base),
-        way=everywhere(lambda after, before, top: (after - before) / (top - before), treated, base, ceiling),
+        relative=everywhere(lambda after, before: _ratio(after - before, before), treated, base),
+        way=everywhere(lambda after, before, top: _ratio(after - before, top - before), treated, base, ceiling),
         to_ceiling=everywhere(np.subtract, ceiling, treated),
         rivals={rival: everywhere(np.subtract, treated, rival) for rival in rivals},
     )
 
 
-def better(difference: Interval, metric: str) -> bool:
-    """Whether a paired difference shows an improvement: its interval excludes zero on the better side."""
-    if not difference.excludes_zero or difference.mean is None:
-        return False
-    return (difference.mean > 0) == (METRICS[metric].better == "higher")
+def _ratio(above: Array, below: Array) -> Array:
+    """NaN where the denominator is zero."""
+    return np.divide(above, below, out=np.full_like(below, np.nan), where=below != 0)

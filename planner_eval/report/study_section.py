@@ -64,7 +64,10 @@ def _percent(interval: Interval, signed: bool) -> str:
     if interval.mean is None:
         return "–"
     sign = "+" if signed else ""
-    return f"{100 * interval.mean:{sign}.0f} % [{100 * interval.low:{sign}.0f}, {100 * interval.high:{sign}.0f}]"
+    mean = f"{100 * interval.mean:{sign}.0f} %"
+    if interval.low is None or interval.high is None:
+        return mean
+    return f"{mean} [{100 * interval.low:{sign}.0f}, {100 * interval.high:{sign}.0f}]"
 
 
 def _way_row(standing: Standing, metric: str) -> dict[str, str]:
