@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import queue
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     import carla
 
 FRAME_LIMIT_S = 60.0
+SETTLING_LIMIT_S, MOST_SETTLING_TICKS = 1.0, 60
 COLOUR = "rgb"
 LABELS = ("depth", "semantic_segmentation", "instance_segmentation")
 
@@ -93,6 +96,7 @@ class SensorQueue:
     def __init__(self, sensor: carla.Sensor) -> None:
         self._name = sensor.type_id
         self._frames: queue.Queue[tuple[int, np.ndarray]] = queue.Queue()
+        self._sent = threading.Event()
         sensor.listen(self._receive)
 
     def take(self, frame: int) -> np.ndarray:
@@ -111,9 +115,14 @@ class SensorQueue:
             if received > frame:
                 raise StageError(f"{self._name} skipped frame {frame} and sent {received}.")
 
+    def has_sent(self, limit_s: float) -> bool:
+        """Whether any frame has come; waits for the first one."""
+        return self._sent.wait(limit_s)
+
     def _receive(self, image: carla.Image) -> None:
         pixels = np.frombuffer(image.raw_data, np.uint8).reshape(image.height, image.width, 4).copy()
         self._frames.put((image.frame, pixels))
+        self._sent.set()
 
 
 class CameraArray:
@@ -142,6 +151,19 @@ class CameraArray:
             ]
             for mount in rig.cameras
         }
+
+    def settle(self, tick: Callable[[], object]) -> None:
+        """Ticks until every camera has sent a picture: a stream connects after `listen`, and misses what came before.
+
+        Raises:
+            StageError: one sends nothing, however often the world is ticked.
+        """
+        queues = [queue for of_mount in self._queues.values() for queue in of_mount]
+        for _ in range(MOST_SETTLING_TICKS):
+            tick()
+            if all(queue.has_sent(SETTLING_LIMIT_S) for queue in queues):
+                return
+        raise StageError(f"A camera sent no picture in {MOST_SETTLING_TICKS} ticks after it was attached.")
 
     def take(self, frame: int) -> dict[int, Frames]:
         """Waits for the frames of a tick, by camera id."""

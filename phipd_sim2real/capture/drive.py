@@ -75,6 +75,8 @@ class DriveRecorder:
         for tick in range(-warm_up, settings.total_ticks):
             if tick == attach_at:
                 self._cameras = self._attach()
+                if not self._server.is_embedded:
+                    self._cameras.settle(self._held.tick)
             self._step(tick, image_ticks)
             if tick == image_ticks[-1]:
                 self._held.remove_sensors()

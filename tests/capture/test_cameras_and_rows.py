@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from phipd_sim2real.capture import rows
-from phipd_sim2real.capture.cameras import Picture, SensorQueue, depth_from_bgra, instances_from_bgra
+from phipd_sim2real.capture.cameras import CameraArray, Picture, SensorQueue, depth_from_bgra, instances_from_bgra
 from phipd_sim2real.capture.rig import CameraMount, Rig
 from phipd_sim2real.drivelog import SegmentWriter, decode_depth, decode_labels
 from phipd_sim2real.errors import StageError
@@ -56,6 +56,20 @@ def test_a_lost_frame_is_an_error_not_another_frame():
     sensor.send(_image(12, bytearray(32)))
     with pytest.raises(StageError, match="skipped frame 11 and sent 12"):
         frames.take(11)
+
+
+def test_the_first_tick_waits_for_cameras_that_connect_late():
+    sensors, sent = [_Sensor(), _Sensor()], []
+    array = CameraArray.__new__(CameraArray)
+    array._queues = {camera: [SensorQueue(sensor)] for camera, sensor in enumerate(sensors)}
+
+    def tick():
+        sent.append(len(sent))
+        for sensor in sensors[: len(sent)]:  # the second one misses a frame
+            sensor.send(_image(sent[-1], bytearray(32)))
+
+    array.settle(tick)
+    assert sent == [0, 1]
 
 
 def _state(x, y, yaw, velocity=(0, 0, 0), turning=(0, 0, 0)):
