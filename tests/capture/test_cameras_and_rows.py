@@ -72,11 +72,12 @@ def test_the_first_tick_waits_for_cameras_that_connect_late():
     assert sent == [0, 1]
 
 
-def _state(x, y, yaw, velocity=(0, 0, 0), turning=(0, 0, 0)):
+def _state(x, y, yaw, velocity=(0, 0, 0), turning=(0, 0, 0), acceleration=(0, 0, 0)):
     return SimpleNamespace(
         get_transform=lambda: carla.Transform(carla.Location(x, y, 0.0), carla.Rotation(0, yaw, 0)),
         get_velocity=lambda: carla.Vector3D(*velocity),
         get_angular_velocity=lambda: carla.Vector3D(*turning),
+        get_acceleration=lambda: carla.Vector3D(*acceleration),
     )
 
 
@@ -100,6 +101,27 @@ def test_a_car_ahead_to_the_right_has_a_box_there():
     assert row[prefix + "box.center.z"] == pytest.approx(0.7)
     assert row[prefix + "speed.x"] == pytest.approx(6)
     assert rows.box_row(moment, tracked, _state(120, 0, 0)) is None
+
+
+def test_a_box_is_accelerated_over_ground_along_the_egos_axes():
+    """A car on a circle of 20 m to its left at 8 m/s that brakes by 2 m/s², seen by an ego that faces -y in CARLA."""
+    heading = math.radians(30)  # right-handed, in the world
+    forward, left = np.array([math.cos(heading), math.sin(heading)]), np.array([-math.sin(heading), math.cos(heading)])
+    in_world = -2.0 * forward + 8.0**2 / 20.0 * left
+    state = _state(12, 6, -30, velocity=(*(8 * forward * (1, -1)), 0), acceleration=(*(in_world * (1, -1)), 0.5))
+    tracked = rows.TrackedObject(5, 2, 1, np.zeros(3), np.ones(3))
+    row = rows.box_row(rows.ego_moment(_state(0, 0, -90), RIG, 0), tracked, state)
+    told = {
+        name: np.array([row[f"[LiDARBoxComponent].{name}.{axis}"] for axis in "xyz"])
+        for name in ("speed", "acceleration")
+    }
+    axis = np.array(
+        [math.cos(row["[LiDARBoxComponent].box.heading"]), math.sin(row["[LiDARBoxComponent].box.heading"])]
+    )
+    np.testing.assert_allclose(told["speed"][:2], 8 * axis, atol=1e-5)
+    assert told["acceleration"][:2] @ axis == pytest.approx(-2.0, abs=1e-5)
+    assert told["acceleration"][:2] @ (-axis[1], axis[0]) == pytest.approx(3.2, abs=1e-5)
+    assert told["acceleration"][2] == pytest.approx(0.5)
 
 
 def test_all_rows_fit_the_schema(tmp_path):
