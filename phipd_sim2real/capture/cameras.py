@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from phipd_sim2real.capture.lens import LensResampler, resampler_of
@@ -71,7 +72,7 @@ class Frames:
     def decode(self) -> Picture:
         """The picture of the camera's lens."""
         colour, *labels = self.bgra
-        rgb = np.ascontiguousarray(colour[..., 2::-1])
+        rgb = cv2.cvtColor(colour, cv2.COLOR_BGRA2RGB)
         resampler = self.resampler
         if not labels:
             return Picture(rgb if resampler is None else resampler.colour(rgb), None, None, None)
@@ -181,8 +182,8 @@ def server_renders_lenses(library: carla.BlueprintLibrary) -> bool:
 
 def depth_from_bgra(bgra: np.ndarray) -> np.ndarray:
     """Decodes CARLA's 24-bit depth, (H, W, 4) uint8 BGRA, to (H, W) float32 metres, 0 to 1000."""
-    blue, green, red = (bgra[..., channel].astype(np.float64) for channel in range(3))
-    return (1000.0 * (red + 256 * green + 65536 * blue) / (2**24 - 1)).astype(np.float32)
+    code = np.ascontiguousarray(bgra).view(">u4")[..., 0] >> 8  # red + 256 green + 65536 blue
+    return (1000.0 * code / (2**24 - 1)).astype(np.float32)
 
 
 def instances_from_bgra(bgra: np.ndarray) -> np.ndarray:

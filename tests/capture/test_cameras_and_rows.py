@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from phipd_sim2real.capture import rows
-from phipd_sim2real.capture.cameras import CameraArray, Picture, SensorQueue, depth_from_bgra, instances_from_bgra
+from phipd_sim2real.capture.cameras import (
+    CameraArray,
+    Frames,
+    Picture,
+    SensorQueue,
+    depth_from_bgra,
+    instances_from_bgra,
+)
 from phipd_sim2real.capture.rig import CameraMount, Rig
 from phipd_sim2real.drivelog import SegmentWriter, decode_depth, decode_labels
 from phipd_sim2real.errors import StageError
@@ -25,6 +32,14 @@ def test_depth_and_instances_are_decoded_as_carla_encodes_them():
     code = np.rint(metres / 1000 * (2**24 - 1)).astype(np.int64)
     bgra = np.stack([code >> 16, (code >> 8) & 255, code & 255, code * 0 + 255], axis=-1).astype(np.uint8)
     np.testing.assert_allclose(depth_from_bgra(bgra), metres, atol=1e-4)
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (64, 97, 4), dtype=np.uint8)
+    blue, green, red = (noise[..., channel].astype(np.float64) for channel in range(3))
+    in_words = (1000.0 * (red + 256 * green + 65536 * blue) / (2**24 - 1)).astype(np.float32)
+    np.testing.assert_array_equal(depth_from_bgra(noise), in_words)
+    rgb = Frames((noise,), None).decode().rgb
+    np.testing.assert_array_equal(rgb, noise[..., 2::-1])
+    assert rgb.flags["C_CONTIGUOUS"]
     instance = np.array([[[0x12, 0x34, 14, 255]]], np.uint8)
     assert instances_from_bgra(instance)[0, 0] == 0x1234
 
