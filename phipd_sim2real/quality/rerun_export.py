@@ -6,7 +6,7 @@ Each segment is a tree of its own: `SEGMENT` is the world (right-handed, z up), 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -68,13 +68,11 @@ def export_recording(
     stream.set_log_tick_enabled(False)
     with atomic_path(out) as temporary:
         stream.save(temporary, default_blueprint=_layout(rr, frames.log))
-        for number, segment in enumerate(segments):
+        for number, segment in enumerate(segments, start=1):
+            _Segment(rr, stream, segment).write(frames.log, frames.source)
             if progress is not None:
                 progress("export to rerun", number, len(segments))
-            _Segment(rr, stream, segment).write(frames.log, frames.source)
         stream.disconnect()
-    if progress is not None:
-        progress("export to rerun", len(segments), len(segments))
 
 
 def import_rerun() -> ModuleType:
@@ -108,13 +106,11 @@ class _Segment:
             self._write_boxes(log.table("lidar_box", self._name), log.table("vehicle_pose", self._name)[TIMESTAMP])
         if "map_lane" in tables:
             self._write_lanes(log.table("map_lane", self._name))
-        self._stream_pictures(log, "camera_image", "picture", self._jpeg)
+        self._stream_pictures(log, "camera_image", "picture")
         if source is not None:
-            self._stream_pictures(source, "camera_image", "source", self._jpeg)
-        if "camera_depth" in tables:
-            self._stream_pictures(log, "camera_depth", "depth", self._depth)
-        if "camera_semantics" in tables:
-            self._stream_pictures(log, "camera_semantics", "semantics", self._semantics)
+            self._stream_pictures(source, "camera_image", "source")
+        for component in sorted({"camera_depth", "camera_semantics"} & set(tables)):
+            self._stream_pictures(log, component, component.removeprefix("camera_"))
 
     def _log(self, path: list[str], *archetypes: rerun.AsComponents, static: bool = False) -> None:
         self._stream.log([self._name, *path], *archetypes, static=static)
@@ -123,14 +119,13 @@ class _Segment:
         self._stream.set_time(TIMELINE, duration=np.timedelta64(int(row[TIMESTAMP]), "us"))
 
     def _camera_of(self, row: pd.Series) -> tuple[rerun.Transform3D, rerun.Pinhole]:
-        rr = self._rr
-        values = {name: row[column("camera_calibration", f"intrinsic.{name}")] for name in ("f_u", "f_v", "c_u", "c_v")}
-        pinhole = rr.Pinhole(
-            focal_length=[values["f_u"], values["f_v"]],
-            principal_point=[values["c_u"], values["c_v"]],
-            width=int(row[column("camera_calibration", "width")]),
-            height=int(row[column("camera_calibration", "height")]),
-            camera_xyz=rr.ViewCoordinates.FLU,
+        names = (*(f"intrinsic.{name}" for name in ("f_u", "f_v", "c_u", "c_v")), "width", "height")
+        f_u, f_v, c_u, c_v, width, height = (row[column("camera_calibration", name)] for name in names)
+        pinhole = self._rr.Pinhole(
+            focal_length=[f_u, f_v],
+            principal_point=[c_u, c_v],
+            resolution=[width, height],
+            camera_xyz=self._rr.ViewCoordinates.FLU,
             image_plane_distance=1.0,
         )
         return self._transform(row[column("camera_calibration", "extrinsic.transform")]), pinhole
@@ -172,22 +167,20 @@ class _Segment:
             strips = [np.reshape(points, (-1, 3)) for points in lanes[column("map_lane", line)]]
             self._log(["lanes", line], self._rr.LineStrips3D(strips, colors=[colour]), static=True)
 
-    def _stream_pictures(self, log: DriveLog, component: str, entity: str, made: Callable[..., Any]) -> None:
+    def _stream_pictures(self, log: DriveLog, component: str, entity: str) -> None:
         for row in _rows(log.path(component, self._name)):
             self._at(row)
-            self._log(["vehicle", _camera(row), entity], made(row))
+            self._log(["vehicle", _camera(row), entity], self._picture(row, component))
             self._stream.flush()
 
-    def _jpeg(self, row: dict[str, Any]) -> rerun.EncodedImage:
-        return self._rr.EncodedImage(contents=row[column("camera_image", "image")], media_type="image/jpeg")
-
-    def _depth(self, row: dict[str, Any]) -> rerun.EncodedDepthImage:
-        units_per_metre = 1 / row[column("camera_depth", "metres_per_unit")]
-        blob = row[column("camera_depth", "image")]
-        return self._rr.EncodedDepthImage(blob, media_type="image/png", meter=units_per_metre)
-
-    def _semantics(self, row: dict[str, Any]) -> rerun.SegmentationImage:
-        return self._rr.SegmentationImage(decode_labels(row[column("camera_semantics", "image")]))
+    def _picture(self, row: dict[str, Any], component: str) -> rerun.AsComponents:
+        data = row[column(component, "image")]
+        if component == "camera_image":
+            return self._rr.EncodedImage(contents=data, media_type="image/jpeg")
+        if component == "camera_semantics":
+            return self._rr.SegmentationImage(decode_labels(data))
+        units_per_metre = 1 / row[column(component, "metres_per_unit")]
+        return self._rr.EncodedDepthImage(data, media_type="image/png", meter=units_per_metre)
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -208,11 +201,9 @@ def _layout(rr: ModuleType, log: DriveLog) -> rerun.blueprint.Blueprint:
     views = rr.blueprint
     tabs = []
     for segment in log.segments:
+        root = f"/{rr.escape_entity_path_part(segment)}"
         cameras = [_camera(row) for _, row in log.table("camera_calibration", segment).iterrows()]
-        pictures = [
-            views.Spatial2DView(origin=f"/{rr.escape_entity_path_part(segment)}/vehicle/{camera}", name=camera)
-            for camera in cameras
-        ]
-        world = views.Spatial3DView(origin=f"/{rr.escape_entity_path_part(segment)}", name="world")
+        pictures = [views.Spatial2DView(origin=f"{root}/vehicle/{camera}", name=camera) for camera in cameras]
+        world = views.Spatial3DView(origin=root, name="world")
         tabs.append(views.Horizontal(world, views.Vertical(*pictures), column_shares=[2, 1], name=segment))
     return views.Blueprint(views.Tabs(*tabs), collapse_panels=True)
