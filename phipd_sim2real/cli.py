@@ -196,15 +196,25 @@ def inspect(
     lpips_weights: Annotated[
         Path | None, typer.Option("--lpips-weights", help="Local AlexNet or VGG-16 weights for LPIPS to the source.")
     ] = None,
+    rerun: Annotated[
+        Path | None,
+        typer.Option("--rerun", help="Also write the drive log as a recording for rerun (.rrd)."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write a page of frames before and after: structure, label safety, motion, realism, and checks of the labels."""
     from phipd_sim2real.quality.inspect import InspectOptions
     from phipd_sim2real.quality.inspect import inspect as inspect_path
 
+    if rerun is not None:
+        from phipd_sim2real.quality.rerun_export import export_recording
+
+        with_progress(lambda progress: export_recording(path, rerun, progress, source))
     options = InspectOptions(reference, features, lpips_weights)
     page = with_progress(lambda progress: inspect_path(path, out, progress, source, options))
-    emit({"page": str(page)}, f"The page lies in {page}.", as_json)
+    opened = f" The recording lies in {rerun}; open it with `rerun {rerun}`." if rerun is not None else ""
+    result = {"page": str(page)} | ({"rerun": str(rerun)} if rerun is not None else {})
+    emit(result, f"The page lies in {page}.{opened}", as_json)
 
 
 app.add_typer(bench, name="bench")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import queue
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from phipd_sim2real.capture.lens import LensResampler, resampler_of
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     import carla
 
 FRAME_LIMIT_S = 60.0
+SETTLING_LIMIT_S, MOST_SETTLING_TICKS = 1.0, 60
 COLOUR = "rgb"
 LABELS = ("depth", "semantic_segmentation", "instance_segmentation")
 
@@ -68,7 +72,7 @@ class Frames:
     def decode(self) -> Picture:
         """The picture of the camera's lens."""
         colour, *labels = self.bgra
-        rgb = np.ascontiguousarray(colour[..., 2::-1])
+        rgb = cv2.cvtColor(colour, cv2.COLOR_BGRA2RGB)
         resampler = self.resampler
         if not labels:
             return Picture(rgb if resampler is None else resampler.colour(rgb), None, None, None)
@@ -93,6 +97,7 @@ class SensorQueue:
     def __init__(self, sensor: carla.Sensor) -> None:
         self._name = sensor.type_id
         self._frames: queue.Queue[tuple[int, np.ndarray]] = queue.Queue()
+        self._sent = threading.Event()
         sensor.listen(self._receive)
 
     def take(self, frame: int) -> np.ndarray:
@@ -111,9 +116,14 @@ class SensorQueue:
             if received > frame:
                 raise StageError(f"{self._name} skipped frame {frame} and sent {received}.")
 
+    def has_sent(self, limit_s: float) -> bool:
+        """Whether any frame has come; waits for the first one."""
+        return self._sent.wait(limit_s)
+
     def _receive(self, image: carla.Image) -> None:
         pixels = np.frombuffer(image.raw_data, np.uint8).reshape(image.height, image.width, 4).copy()
         self._frames.put((image.frame, pixels))
+        self._sent.set()
 
 
 class CameraArray:
@@ -143,6 +153,19 @@ class CameraArray:
             for mount in rig.cameras
         }
 
+    def settle(self, tick: Callable[[], object]) -> None:
+        """Ticks until every camera has sent a picture: a stream connects after `listen`, and misses what came before.
+
+        Raises:
+            StageError: one sends nothing, however often the world is ticked.
+        """
+        queues = [queue for of_mount in self._queues.values() for queue in of_mount]
+        for _ in range(MOST_SETTLING_TICKS):
+            tick()
+            if all(queue.has_sent(SETTLING_LIMIT_S) for queue in queues):
+                return
+        raise StageError(f"A camera sent no picture in {MOST_SETTLING_TICKS} ticks after it was attached.")
+
     def take(self, frame: int) -> dict[int, Frames]:
         """Waits for the frames of a tick, by camera id."""
         return {
@@ -159,8 +182,8 @@ def server_renders_lenses(library: carla.BlueprintLibrary) -> bool:
 
 def depth_from_bgra(bgra: np.ndarray) -> np.ndarray:
     """Decodes CARLA's 24-bit depth, (H, W, 4) uint8 BGRA, to (H, W) float32 metres, 0 to 1000."""
-    blue, green, red = (bgra[..., channel].astype(np.float64) for channel in range(3))
-    return (1000.0 * (red + 256 * green + 65536 * blue) / (2**24 - 1)).astype(np.float32)
+    code = np.ascontiguousarray(bgra).view(">u4")[..., 0] >> 8  # red + 256 green + 65536 blue
+    return (1000.0 * code / (2**24 - 1)).astype(np.float32)
 
 
 def instances_from_bgra(bgra: np.ndarray) -> np.ndarray:

@@ -74,8 +74,8 @@ class DriveRecorder:
             self._writer.declare(name)
         for tick in range(-warm_up, settings.total_ticks):
             if tick == attach_at:
-                self._cameras = self._attach()
-            self._step(tick, image_ticks)
+                self.attach()
+            self.record(tick, *self.observe(tick))
             if tick == image_ticks[-1]:
                 self._held.remove_sensors()
                 self._cameras = None
@@ -88,12 +88,27 @@ class DriveRecorder:
         row = rows.scene_row(segment, drive, self._variation.weather, attempts, len(self._tracked))
         self._pipeline.append([("drive_scene", row)])
 
-    def _step(self, tick: int, image_ticks: range) -> None:
+    def attach(self) -> None:
+        """Puts the cameras on the ego."""
+        attributes = {}
+        if self._server.is_embedded:
+            attributes["sensor_tick"] = str(self._settings.images.period_s)
+            if self._settings.look is not None:
+                attributes["look"] = self._settings.look
+        self._cameras = CameraArray(self._held, self._cast.ego, self._rig, self._settings.images.labels, attributes)
+        if not self._server.is_embedded:
+            self._cameras.settle(self._held.tick)
+
+    def observe(self, tick: int) -> tuple[carla.WorldSnapshot, dict[int, Frames]]:
+        """Advances the world to a tick, counted from the start of the recording, and receives its pictures, if any."""
         self._cast.before_tick(tick)
         snapshot = self._held.tick()
-        frames: dict[int, Frames] = {}
-        if self._cameras is not None and (tick in image_ticks or not self._server.is_embedded):
-            frames = self._cameras.take(snapshot.frame)
+        if self._cameras is None or (self._server.is_embedded and tick not in self._settings.image_ticks()):
+            return snapshot, {}
+        return snapshot, self._cameras.take(snapshot.frame)
+
+    def record(self, tick: int, snapshot: carla.WorldSnapshot, frames: dict[int, Frames]) -> None:
+        """Hands what was observed at a tick to the pipeline; nothing between two poses or before the start."""
         if tick < 0 or tick % self._settings.ticks_per_pose:
             return
         micros = round(tick * self._settings.delta_s * 1e6)
@@ -102,16 +117,8 @@ class DriveRecorder:
         self._in_junction.append(self._held.map.get_waypoint(self._cast.ego.get_location()).is_junction)
         self._ahead_m.append(scenes.distance_ahead(*rows.vehicles_around(moment, self._tracked, snapshot)))
         scenery = self._write_moment(moment, snapshot)
-        if tick in image_ticks:
+        if tick in self._settings.image_ticks():
             self._write_pictures(scenery, frames)
-
-    def _attach(self) -> CameraArray:
-        attributes = {}
-        if self._server.is_embedded:
-            attributes["sensor_tick"] = str(self._settings.images.period_s)
-            if self._settings.look is not None:
-                attributes["look"] = self._settings.look
-        return CameraArray(self._held, self._cast.ego, self._rig, self._settings.images.labels, attributes)
 
     def _write_moment(self, moment: rows.EgoMoment, snapshot: carla.WorldSnapshot) -> Scenery:
         """Writes poses, boxes and what else is recorded ten times a second."""

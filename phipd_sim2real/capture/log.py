@@ -6,6 +6,7 @@ import hashlib
 import json
 import queue
 import threading
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from phipd_sim2real.capture.lens import resampler_of
+from phipd_sim2real.capture.lens import WHOLE_BLOCKS_PX, resampler_of
 from phipd_sim2real.capture.plan import PlannedSegment, plan_segments
 from phipd_sim2real.capture.rig import Rig, load_rig
-from phipd_sim2real.capture.session import connect, import_carla
+from phipd_sim2real.capture.session import connect, import_carla, semantic_labels
 from phipd_sim2real.capture.settings import EMBEDDED, CaptureSettings
 from phipd_sim2real.capture.summary import write_summary
 from phipd_sim2real.capture.supervisor import Stopped, WorkerFailed, WorkerProcess
@@ -124,6 +125,7 @@ class _Capture:
             import_carla()
             self._refuse_unknown_maps()
         else:
+            warn_of_widths(self._rig)
             host, _, port = self._settings.endpoint.rpartition(":")
             connect(host, int(port), self._settings.connect_s)
 
@@ -210,6 +212,7 @@ class _Capture:
             config_hash=self._config_hash,
             seed=self._settings.seed,
             planned_segments=tuple(segment.name for segment in self._planned),
+            semantic_labels=semantic_labels(),
             versions=versions | {"server": server["version"]},
             commit=current_commit(),
             command="phipd capture",
@@ -249,6 +252,19 @@ class _Capture:
         ]
         if unknown:
             raise UsageError(f"The simulator has no map {', '.join(unknown)}; it has {', '.join(sorted(MAPS))}.")
+
+
+def warn_of_widths(rig: Rig) -> None:
+    """Warns of pinholes whose rows some CARLA servers shear; a lens is rendered from a picture of whole blocks."""
+    for mount in rig.cameras:
+        if mount.lens is None and mount.width % WHOLE_BLOCKS_PX:
+            below = mount.width - mount.width % WHOLE_BLOCKS_PX
+            warnings.warn(
+                f"Camera {mount.camera} is {mount.width} px wide; some CARLA servers shear pictures whose width is no "
+                f"multiple of {WHOLE_BLOCKS_PX}. Take {below or WHOLE_BLOCKS_PX} or {below + WHOLE_BLOCKS_PX} in the "
+                "rig, or look at the first pictures.",
+                stacklevel=2,
+            )
 
 
 def resolved_config(settings: CaptureSettings, rig: Rig) -> dict[str, Any]:

@@ -118,21 +118,24 @@ def pose_row(moment: EgoMoment) -> Row:
 
 
 def box_row(moment: EgoMoment, tracked: TrackedObject, state: carla.ActorSnapshot) -> Row | None:
-    """Row of lidar_box in the vehicle frame; None beyond `BOX_RANGE_M`. The speed is over ground."""
+    """Row of lidar_box in the vehicle frame; None beyond `BOX_RANGE_M`. Speed and acceleration are over ground."""
     pose_vehicle_from_world = invert(moment.pose_vehicle_in_world)
     pose_actor_in_vehicle = pose_vehicle_from_world @ carla_pose(state.get_transform())
     centre = transform_points(pose_actor_in_vehicle, tracked.centre_in_actor)
     if np.hypot(centre[0], centre[1]) > BOX_RANGE_M:
         return None
-    velocity = state.get_velocity()
-    speed = pose_vehicle_from_world[:3, :3] @ vector_from_carla([velocity.x, velocity.y, velocity.z])
+    speed, acceleration = (
+        pose_vehicle_from_world[:3, :3] @ vector_from_carla([in_world.x, in_world.y, in_world.z])
+        for in_world in (state.get_velocity(), state.get_acceleration())
+    )
     values = {
         "box.heading": float(yaw_of(pose_actor_in_vehicle)),
         "type": tracked.kind,
         "num_lidar_points_in_box": 0,
         "num_top_lidar_points_in_box": 0,
     }
-    for prefix, vector in (("box.center", centre), ("box.size", tracked.size), ("speed", speed)):
+    vectors = {"box.center": centre, "box.size": tracked.size, "speed": speed, "acceleration": acceleration}
+    for prefix, vector in vectors.items():
         values |= {f"{prefix}.{axis}": float(value) for axis, value in zip("xyz", vector, strict=True)}
     keys = {TIMESTAMP: moment.timestamp_micros, OBJECT: tracked.name}
     return keys | {column("lidar_box", name): value for name, value in values.items()}

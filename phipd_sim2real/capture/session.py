@@ -121,6 +121,12 @@ def server_info(client: carla.Client) -> ServerInfo:
     )
 
 
+def semantic_labels() -> dict[int, str]:
+    """The client's CityObjectLabel: id in semantic pictures -> name. Ids have moved between versions of CARLA."""
+    names = {int(label): name for name, label in import_carla().CityObjectLabel.names.items()}
+    return dict(sorted(names.items()))
+
+
 def world_mode(client: carla.Client) -> WorldMode:
     """The settings that `episode` will change, to be put back later."""
     settings = client.get_world().get_settings()
@@ -225,8 +231,7 @@ def episode(client: carla.Client, map_name: str, delta_s: float, seed: int, rest
     """
     with ExitStack() as stack:
         world = client.load_world(map_name)
-        stack.callback(restore_mode, client, restore_to)
-        _hold(world, delta_s)
+        stack.enter_context(synchronous(client, world, delta_s, restore_to))
         traffic_manager = client.get_trafficmanager(free_port())
         stack.callback(traffic_manager.shut_down)
         traffic_manager.set_synchronous_mode(True)
@@ -241,6 +246,16 @@ def episode(client: carla.Client, map_name: str, delta_s: float, seed: int, rest
         except BaseException:
             client.set_timeout(LEAVE_LIMIT_S)
             raise
+
+
+@contextmanager
+def synchronous(client: carla.Client, world: carla.World, delta_s: float, restore_to: WorldMode) -> Iterator[None]:
+    """Holds a world in synchronous mode; afterwards it gets the settings `restore_to`, whatever happened."""
+    try:
+        _hold(world, delta_s)
+        yield
+    finally:
+        restore_mode(client, restore_to)
 
 
 def free_port() -> int:

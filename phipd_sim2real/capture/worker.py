@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from phipd_sim2real.capture.plan import plan_segments
+from phipd_sim2real.capture.probe import check_camera_metadata
 from phipd_sim2real.capture.recorder import Recording
 from phipd_sim2real.capture.rig import Rig
 from phipd_sim2real.capture.session import (
@@ -27,6 +28,7 @@ from phipd_sim2real.capture.session import (
     connect,
     restore_mode,
     server_info,
+    synchronous,
     world_mode,
 )
 from phipd_sim2real.capture.settings import EMBEDDED, CaptureSettings, short_map_name
@@ -137,6 +139,10 @@ def _run(job: Job, events: Events, inbox: Inbox) -> None:
     mode = job.restore_to or world_mode(client)
     events.send("server", version=server.version, domain=server.domain, mode=asdict(mode))
     check(job.settings, job.rig, server)
+    if not server.is_embedded:
+        world = client.get_world()
+        with synchronous(client, world, job.settings.delta_s, mode):
+            check_camera_metadata(world)
     recording = Recording(client, server, job.settings, job.rig, mode, events.beat)
     planned = {segment.name: segment for segment in plan_segments(job.settings)}
     while (name := inbox.take()) is not None:

@@ -11,7 +11,7 @@ METRES_PER_UNIT = 1 / 64
 
 def encode_jpeg(rgb: np.ndarray, quality: int) -> bytes:
     """Encodes (H, W, 3) uint8 RGB as JPEG with 4:2:0 chroma; quality 1 to 100."""
-    return _encode(".jpg", np.ascontiguousarray(rgb[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return _encode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
 def decode_jpeg(data: bytes) -> np.ndarray:
@@ -20,7 +20,7 @@ def decode_jpeg(data: bytes) -> np.ndarray:
     Raises:
         ValueError: the bytes are not a picture.
     """
-    return np.ascontiguousarray(_decode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    return cv2.cvtColor(_decode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
 def encode_depth(depth_m: np.ndarray) -> bytes:

@@ -38,6 +38,9 @@ class Provenance(Settings):
     planned_segments: tuple[str, ...] = ()
     """Segments of the finished log; those without a marker are still to be made."""
 
+    semantic_labels: dict[int, str] = Field(default_factory=dict)
+    """Values of `camera_semantics` -> names, of the client that recorded them."""
+
     versions: dict[str, str] = Field(default_factory=dict)
     """Versions of the packages (and the server) that made the log."""
 

@@ -39,6 +39,10 @@ class Blueprint:
 WALKERS = 52
 """CARLA 0.9.16 numbers its pedestrians up to this."""
 
+WALKER_CONTROLLER = "controller.ai.walker"
+"""Listed so that scripts find it, and refused when it is spawned: its client walks on a navigation mesh (Recast's
+binary format), which our maps do not have."""
+
 _AGES = ("adult", "adult", "adult", "elderly", "adult", "teenager", "child")
 
 
@@ -54,6 +58,7 @@ def library(looks: tuple[str, ...]) -> dict[str, Blueprint]:
     kinds += [(type_id, attributes, None) for type_id, attributes in sensor_attributes(looks).items()]
     kinds += [_walker(number) for number in range(1, WALKERS + 1)]
     kinds += [(type_id, _prop_attributes(type_id), prop_body(type_id)) for type_id in PROPS]
+    kinds.append((WALKER_CONTROLLER, [], None))
     mark = Attribute("synthetic", AttributeType.STRING, SYNTHETIC)
     return {
         type_id: Blueprint(uid, type_id, {item.name: item for item in (*attributes, mark)}, body)

@@ -7,7 +7,7 @@ from typing import Any
 
 from phipd_sim2real.simulator import orders
 from phipd_sim2real.simulator.wire import Transform
-from phipd_sim2real.simulator.world import RequestError, World, require_attachment
+from phipd_sim2real.simulator.world import RequestError, World
 
 _NAMES = [
     "SpawnActor",
@@ -73,9 +73,7 @@ def _spawn(
     do_after: Sequence[Any],
 ) -> int:
     parent_id = int(parent[1]) if parent[0] else 0
-    # Without a parent the client leaves the attachment's byte as it finds it.
-    if parent_id:
-        require_attachment(attachment)
+    # The attachment says nothing: where a script gives none, the client leaves its byte as it finds it.
     actor_id = world.spawn(description, Transform.read(place), parent_id).actor_id
     for (kind, fields), *_ in do_after:
         own = [actor_id if fields[0] == _FUTURE_ACTOR else fields[0], *fields[1:]] if kind != _SPAWN else fields

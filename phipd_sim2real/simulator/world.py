@@ -10,7 +10,7 @@ import numpy as np
 
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.simulator.actors import Actor, Prop, Sensor, Solid
-from phipd_sim2real.simulator.blueprints import Blueprint, spectator_blueprint
+from phipd_sim2real.simulator.blueprints import WALKER_CONTROLLER, Blueprint, spectator_blueprint
 from phipd_sim2real.simulator.collisions import Collision, collide, static_kind
 from phipd_sim2real.simulator.episode import Episode, EpisodeSettings
 from phipd_sim2real.simulator.footprints import contact
@@ -223,6 +223,11 @@ class World:
         blueprint = self.blueprints.get(description[1])
         if blueprint is None:
             raise RequestError(f"there is no blueprint {description[1]!r} in this simulator")
+        if blueprint.type_id == WALKER_CONTROLLER:
+            raise RequestError(
+                f"{WALKER_CONTROLLER} is not offered: it needs a navigation mesh, and this simulator's maps have none; "
+                "move walkers with apply_control"
+            )
         attributes = _filled_in(blueprint, description[2])
         if parent_id:
             self.actor(parent_id)

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from phipd_sim2real.capture import rows
-from phipd_sim2real.capture.cameras import Picture, SensorQueue, depth_from_bgra, instances_from_bgra
+from phipd_sim2real.capture.cameras import (
+    CameraArray,
+    Frames,
+    Picture,
+    SensorQueue,
+    depth_from_bgra,
+    instances_from_bgra,
+)
 from phipd_sim2real.capture.rig import CameraMount, Rig
 from phipd_sim2real.drivelog import SegmentWriter, decode_depth, decode_labels
 from phipd_sim2real.errors import StageError
@@ -25,6 +32,14 @@ def test_depth_and_instances_are_decoded_as_carla_encodes_them():
     code = np.rint(metres / 1000 * (2**24 - 1)).astype(np.int64)
     bgra = np.stack([code >> 16, (code >> 8) & 255, code & 255, code * 0 + 255], axis=-1).astype(np.uint8)
     np.testing.assert_allclose(depth_from_bgra(bgra), metres, atol=1e-4)
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (64, 97, 4), dtype=np.uint8)
+    blue, green, red = (noise[..., channel].astype(np.float64) for channel in range(3))
+    in_words = (1000.0 * (red + 256 * green + 65536 * blue) / (2**24 - 1)).astype(np.float32)
+    np.testing.assert_array_equal(depth_from_bgra(noise), in_words)
+    rgb = Frames((noise,), None).decode().rgb
+    np.testing.assert_array_equal(rgb, noise[..., 2::-1])
+    assert rgb.flags["C_CONTIGUOUS"]
     instance = np.array([[[0x12, 0x34, 14, 255]]], np.uint8)
     assert instances_from_bgra(instance)[0, 0] == 0x1234
 
@@ -58,11 +73,26 @@ def test_a_lost_frame_is_an_error_not_another_frame():
         frames.take(11)
 
 
-def _state(x, y, yaw, velocity=(0, 0, 0), turning=(0, 0, 0)):
+def test_the_first_tick_waits_for_cameras_that_connect_late():
+    sensors, sent = [_Sensor(), _Sensor()], []
+    array = CameraArray.__new__(CameraArray)
+    array._queues = {camera: [SensorQueue(sensor)] for camera, sensor in enumerate(sensors)}
+
+    def tick():
+        sent.append(len(sent))
+        for sensor in sensors[: len(sent)]:  # the second one misses a frame
+            sensor.send(_image(sent[-1], bytearray(32)))
+
+    array.settle(tick)
+    assert sent == [0, 1]
+
+
+def _state(x, y, yaw, velocity=(0, 0, 0), turning=(0, 0, 0), acceleration=(0, 0, 0)):
     return SimpleNamespace(
         get_transform=lambda: carla.Transform(carla.Location(x, y, 0.0), carla.Rotation(0, yaw, 0)),
         get_velocity=lambda: carla.Vector3D(*velocity),
         get_angular_velocity=lambda: carla.Vector3D(*turning),
+        get_acceleration=lambda: carla.Vector3D(*acceleration),
     )
 
 
@@ -86,6 +116,27 @@ def test_a_car_ahead_to_the_right_has_a_box_there():
     assert row[prefix + "box.center.z"] == pytest.approx(0.7)
     assert row[prefix + "speed.x"] == pytest.approx(6)
     assert rows.box_row(moment, tracked, _state(120, 0, 0)) is None
+
+
+def test_a_box_is_accelerated_over_ground_along_the_egos_axes():
+    """A car on a circle of 20 m to its left at 8 m/s that brakes by 2 m/s², seen by an ego that faces -y in CARLA."""
+    heading = math.radians(30)  # right-handed, in the world
+    forward, left = np.array([math.cos(heading), math.sin(heading)]), np.array([-math.sin(heading), math.cos(heading)])
+    in_world = -2.0 * forward + 8.0**2 / 20.0 * left
+    state = _state(12, 6, -30, velocity=(*(8 * forward * (1, -1)), 0), acceleration=(*(in_world * (1, -1)), 0.5))
+    tracked = rows.TrackedObject(5, 2, 1, np.zeros(3), np.ones(3))
+    row = rows.box_row(rows.ego_moment(_state(0, 0, -90), RIG, 0), tracked, state)
+    told = {
+        name: np.array([row[f"[LiDARBoxComponent].{name}.{axis}"] for axis in "xyz"])
+        for name in ("speed", "acceleration")
+    }
+    axis = np.array(
+        [math.cos(row["[LiDARBoxComponent].box.heading"]), math.sin(row["[LiDARBoxComponent].box.heading"])]
+    )
+    np.testing.assert_allclose(told["speed"][:2], 8 * axis, atol=1e-5)
+    assert told["acceleration"][:2] @ axis == pytest.approx(-2.0, abs=1e-5)
+    assert told["acceleration"][:2] @ (-axis[1], axis[0]) == pytest.approx(3.2, abs=1e-5)
+    assert told["acceleration"][2] == pytest.approx(0.5)
 
 
 def test_all_rows_fit_the_schema(tmp_path):

@@ -91,6 +91,10 @@ def _box_corners(row):
 def test_tables_and_times_are_as_planned(log):
     assert log.provenance.domain == "carla-protocol simulator"
     assert log.missing_segments == ()
+    names = log.provenance.semantic_labels
+    assert (names[14], names[11], names[24]) == ("Car", "Sky", "RoadLines"), "14 was 10 before CARLA 0.9.14"
+    seen = np.unique([labels for labels in _labels(log, log.segments[0], "camera_semantics").values()])
+    assert set(seen.tolist()) <= set(names)
     for segment in log.segments:
         times, _ = _poses(log, segment)
         np.testing.assert_allclose(times, np.arange(101) * 0.1, atol=1e-9)

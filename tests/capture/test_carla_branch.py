@@ -14,8 +14,9 @@ CLIENT = """
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from phipd_sim2real.capture import worker
 from phipd_sim2real.capture.plan import plan_segments
-from phipd_sim2real.capture.recorder import Recording
 from phipd_sim2real.capture.rig import load_rig
 from phipd_sim2real.capture.session import connect, server_info, world_mode
 from phipd_sim2real.capture.settings import CaptureSettings
@@ -29,11 +30,18 @@ settings = CaptureSettings(
 with simulator_process("Orchard01") as endpoint:
     client = connect(endpoint.host, endpoint.port, 20)
     before = world_mode(client)
-    server = replace(server_info(client), domain="carla")
+    worker.server_info = lambda client: replace(server_info(client), domain="carla")
+    probed, probe = [], worker.check_camera_metadata
+    worker.check_camera_metadata = lambda world: probed.append(world.get_settings().synchronous_mode) or probe(world)
     segment = plan_segments(settings)[0]
     out = Path(sys.argv[1])
-    recording = Recording(client, server, settings, load_rig(settings.rig), before, lambda: None)
-    recording.record(segment, out, "hash")
+    job = worker.Job(
+        host=endpoint.host, port=endpoint.port, settings=settings, rig=load_rig(settings.rig), out=out, config_hash="h"
+    )
+    lines = [segment.name, None]
+    events = SimpleNamespace(send=lambda *_, **__: None, beat=lambda: None)
+    worker._run(job, events, SimpleNamespace(take=lambda: lines.pop(0)))
+    assert probed == [True], "the pictures are probed once, before the first segment"
     assert world_mode(client) == before
 rows = read_completions(out)[segment.name].rows
 assert (rows["vehicle_pose"], rows["camera_image"], rows["camera_depth"]) == (11, 3, 3), rows

@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from phipd_sim2real.capture.cameras import SensorQueue
-from phipd_sim2real.capture.session import Episode
+from phipd_sim2real.capture.session import Episode, WorldMode, episode
 from phipd_sim2real.errors import StageError
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +95,49 @@ def test_actors_leave_in_the_safe_order():
     assert calls == [
         "car autopilot False 8123", "ego autopilot False 8123", "tick", "camera stop", "depth stop",
         "camera destroy", "depth destroy", "car destroy", "ego destroy", "tick",
+    ]  # fmt: skip
+
+
+class _Settings:
+    synchronous_mode, fixed_delta_seconds, max_substep_delta_time, max_substeps = False, None, 0.01, 4
+
+
+class _Client(_World):
+    """A client, its world and its Traffic Manager in one."""
+
+    def __getattr__(self, name):
+        def call(*arguments):
+            self._calls.append(" ".join(map(str, (name, *arguments))))
+            return self
+
+        return call
+
+    def get_world(self):
+        return self
+
+    def get_settings(self):
+        return _Settings()
+
+    def get_trafficmanager(self, port):
+        self.port = port
+        return self
+
+    def apply_settings(self, settings):
+        held = settings.synchronous_mode, settings.fixed_delta_seconds, settings.max_substeps
+        self._calls.append(f"settings {' '.join(map(str, held))}")
+
+
+def test_an_episode_is_loaded_afresh_synchronous_and_seeded_and_left_in_the_safe_order():
+    calls = []
+    client, before = _Client(calls), WorldMode(False, None, 0.01, 4)
+    with suppress(RuntimeError), episode(client, "Town01", 0.05, 7, before):
+        assert client.port != 8000, "the default port is whose turn comes first"
+        calls.append("drive")
+        raise RuntimeError
+    assert calls == [
+        "load_world Town01", "settings True 0.05 5", "set_synchronous_mode True", "set_random_device_seed 7", "tick",
+        "get_map", "drive", "set_timeout 5.0", "tick", "tick", "set_synchronous_mode False", "shut_down",
+        "settings False None 4",
     ]  # fmt: skip
 
 

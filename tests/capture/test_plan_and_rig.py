@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from phipd_sim2real.capture.log import check_capture, warn_of_widths
 from phipd_sim2real.capture.plan import plan_segments, vary
-from phipd_sim2real.capture.rig import load_rig
+from phipd_sim2real.capture.rig import CameraMount, Rig, load_rig
+from phipd_sim2real.capture.session import free_port
 from phipd_sim2real.capture.settings import CaptureSettings
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.settings import load_settings
@@ -24,6 +26,25 @@ def test_the_plan_depends_on_the_settings_alone_and_grows_without_changing():
     assert long[:3] == short
     assert [segment.name for segment in short] == ["capture-one-0000", "capture-two-0001", "capture-one-0002"]
     assert len({segment.seed for segment in long}) == 7
+
+
+def test_widths_that_some_servers_shear_are_named(recwarn):
+    mount = CameraMount(camera=2, width=150, height=90, fov_degrees=90, position_in_vehicle=(2, 0, 1.6))
+    lens = {"f_u": 100, "f_v": 100, "c_u": 75, "c_v": 45}
+    with_lens = CameraMount(camera=3, width=150, height=90, lens=lens, position_in_vehicle=(2, 0, 1.6))
+    whole = mount.model_copy(update={"camera": 1, "width": 640})
+    rig = Rig(rear_axle_behind_origin_m=1.4, cameras=(whole, mount, with_lens))
+    warn_of_widths(rig)
+    (warning,) = recwarn
+    assert "Camera 2 is 150 px wide" in str(warning.message)
+    assert "Take 128 or 192" in str(warning.message)
+
+
+def test_the_warning_of_widths_is_for_carla_servers(tmp_path, recwarn):
+    settings = _settings(rig=RIGS[1].with_name("front-one.yaml"), endpoint=f"127.0.0.1:{free_port()}", connect_s=1)
+    with pytest.raises(UsageError, match="No CARLA server answered"):
+        check_capture(settings, tmp_path)
+    assert "240 px wide" in str(recwarn.pop(UserWarning).message)
 
 
 def test_variation_comes_from_the_segments_seed():

@@ -4,6 +4,7 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -11,7 +12,16 @@ from phipd_sim2real.capture import CaptureSettings, capture_log
 from phipd_sim2real.capture.settings import OF_PICTURES
 from phipd_sim2real.capture.summary import read_table
 from phipd_sim2real.capture.variety import SCENES
-from phipd_sim2real.drivelog import CAMERA, OBJECT, TIMESTAMP, DriveLog, column, decode_depth, decode_labels
+from phipd_sim2real.drivelog import (
+    CAMERA,
+    OBJECT,
+    TIMESTAMP,
+    DriveLog,
+    column,
+    decode_depth,
+    decode_jpeg,
+    decode_labels,
+)
 from phipd_sim2real.drivelog.flow import decode_flow
 from phipd_sim2real.drivelog.schema import CAMERA_OBJECT
 from phipd_sim2real.geometry import invert, transform_points
@@ -86,6 +96,67 @@ def test_every_table_is_there(log):
     assert rows["camera_image"] == 8
     assert rows["camera_flow"] == 6, "the last picture of each camera has no next one"
     assert rows["ego_state"] == rows["vehicle_pose"] == 41
+
+
+def test_accelerations_of_boxes_are_the_changes_of_their_speeds(log):
+    boxes, poses = log.table("lidar_box", log.segments[0]), _poses(log)
+    braking = 0.0
+    for _, track in boxes.groupby(OBJECT):
+        in_world = {
+            name: np.stack(
+                [poses[row[TIMESTAMP]][:3, :3] @ [row[column("lidar_box", f"{name}.{axis}")] for axis in "xyz"]
+                 for _, row in track.iterrows()]
+            )
+            for name in ("speed", "acceleration")
+        }  # fmt: skip
+        changes = np.diff(in_world["speed"], axis=0) / 0.1
+        consecutive = np.diff(track[TIMESTAMP]) == 100_000
+        np.testing.assert_allclose(in_world["acceleration"][1:][consecutive], changes[consecutive], atol=1e-3)
+        braking = max(braking, np.linalg.norm(in_world["acceleration"], axis=1).max())
+    assert braking > 1.0, "somebody brakes or turns"
+
+
+def test_the_official_reader_opens_every_official_table_of_a_capture(log):
+    v2 = pytest.importorskip(
+        "waymo_open_dataset.v2", reason="needs the waymo wheel with dask, tensorflow and scikit-learn"
+    )
+    opened = {
+        name: [component.from_dict(row) for row in pd.read_parquet(log.path(name, log.segments[0])).to_dict("records")]
+        for name, component in {
+            "camera_image": v2.CameraImageComponent,
+            "camera_calibration": v2.CameraCalibrationComponent,
+            "vehicle_pose": v2.VehiclePoseComponent,
+            "stats": v2.StatsComponent,
+            "lidar_box": v2.LiDARBoxComponent,
+            "camera_box": v2.CameraBoxComponent,
+            "projected_lidar_box": v2.ProjectedLiDARBoxComponent,
+            "lidar_camera_synced_box": v2.LiDARCameraSyncedBoxComponent,
+        }.items()
+    }
+    rows = log.completion(log.segments[0]).rows
+    assert {name: len(found) for name, found in opened.items()} == {name: rows[name] for name in opened}
+    assert decode_jpeg(opened["camera_image"][0].image).shape == (150, 240, 3)
+    assert (opened["camera_calibration"][0].intrinsic.f_u, opened["camera_calibration"][0].intrinsic.k1) == (128, 0.04)
+    pose = np.reshape(opened["vehicle_pose"][7].world_from_vehicle.transform, (4, 4))
+    np.testing.assert_array_equal(pose, _poses(log)[opened["vehicle_pose"][7].key.frame_timestamp_micros])
+    assert all(np.isfinite([box.speed.x, box.acceleration.x]).all() for box in opened["lidar_box"])
+
+
+def test_plain_pandas_joins_a_capture_as_waymos_layout_says(log):
+    tables = {
+        name: pd.read_parquet(log.root / name / f"{log.segments[0]}.parquet")
+        for name in ("camera_image", "camera_calibration", "vehicle_pose", "lidar_box")
+    }
+    segment, camera = "key.segment_context_name", "key.camera_name"
+    pictures = tables["camera_image"].merge(tables["vehicle_pose"], on=[segment, TIMESTAMP])
+    pictures = pictures.merge(tables["camera_calibration"], on=[segment, camera])
+    assert len(pictures) == len(tables["camera_image"]) == 8
+    np.testing.assert_array_equal(
+        np.stack(pictures[column("camera_image", "pose.transform")]),
+        np.stack(pictures[column("vehicle_pose", "world_from_vehicle.transform")]),
+    )
+    boxes = pictures.merge(tables["lidar_box"], on=[segment, TIMESTAMP])
+    assert len(boxes) > len(pictures)
 
 
 def test_the_staged_scene_is_recorded_as_it_came_about(log):

@@ -47,7 +47,9 @@ def test_a_server_that_comes_late_is_found():
         server.serve_forever()
 
     threading.Timer(2.5, start).start()
-    with pytest.raises(UsageError, match=r"0\.9\.15"):
-        connect("127.0.0.1", server.server_address[1], wait_s=20.0)
-    server.shutdown()
-    server.server_close()
+    try:
+        with pytest.raises(UsageError, match=r"0\.9\.15"):
+            connect("127.0.0.1", server.server_address[1], wait_s=20.0)
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -274,6 +274,7 @@ def test_what_stands_in_the_world_is_listed_and_hit_by_rays(port):
         ("world.load_map_layer(carla.MapLayer.Buildings)", "load_map_layer"),
         ("world.spawn_actor(library.filter('walker.*')[0], at(70)).get_bones()", "get_bones_transform"),
         ("client.load_world('Town99')", "Town99"),
+        ("world.spawn_actor(library.find('controller.ai.walker'), at(70))", "controller.ai.walker"),
     ],
 )
 def test_what_is_not_offered_is_refused_by_name(port, call, name):
@@ -287,3 +288,43 @@ def test_what_is_not_offered_is_refused_by_name(port, call, name):
         """,
     )
     assert name in said["error"]
+
+
+def test_a_script_for_pedestrians_learns_that_there_is_no_navigation_mesh(port):
+    """As CARLA's documentation has it: places from the navigation, walkers, then their controllers in a batch."""
+    said = client(
+        port,
+        """
+        place = world.get_random_location_from_navigation()
+        walker = world.spawn_actor(library.filter("walker.pedestrian.*")[0], at(40, -5.0, z=1.0))
+        spawn = carla.command.SpawnActor(library.find("controller.ai.walker"), carla.Transform(), walker.id)
+        (reply,) = client.apply_batch_sync([spawn], True)
+        walker.apply_control(carla.WalkerControl(carla.Vector3D(1.0, 0.0, 0.0), 1.5))
+        before = walker.get_location().x
+        ticks(20)
+        say(place=place, error=reply.error, walked=walker.get_location().x - before)
+        """,
+    )
+    assert said["place"] is None
+    assert "controller.ai.walker is not offered: it needs a navigation mesh" in said["error"]
+    assert "apply_control" in said["error"]
+    assert said["walked"] == pytest.approx(1.5, abs=0.2), "that is how walkers move here"
+
+
+def test_a_batch_attaches_sensors_without_a_word_on_how(port):
+    """`SpawnActor(blueprint, transform, parent)`, where the client sends whatever the attachment's byte holds."""
+    said = client(
+        port,
+        """
+        car, camera = world.spawn_actor(library.find("vehicle.audi.tt"), at(20)), library.find("sensor.camera.rgb")
+        mounts = [carla.Transform(carla.Location(x=n)) for n in range(5)]
+        spawns = [carla.command.SpawnActor(camera, mount, parent) for mount in mounts for parent in (car, car.id)]
+        replies = client.apply_batch_sync(spawns, True)
+        cameras = [world.get_actor(reply.actor_id) for reply in replies]
+        ahead = [camera.get_location().x - car.get_location().x for camera in cameras]
+        say(errors=[reply.error for reply in replies], ahead=ahead, parents=[c.parent.id == car.id for c in cameras])
+        """,
+    )
+    assert not any(said["errors"])
+    assert said["ahead"] == pytest.approx([n for n in range(5) for _ in "ab"], abs=0.01)
+    assert all(said["parents"])
