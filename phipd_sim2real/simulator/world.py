@@ -143,11 +143,16 @@ class World:
         if not moved:
             return []
         places = np.array([(*solid.xy, solid.transform.location[2]) for solid, _ in moved])
-        far = self.episode.roads.lanes.distance(places) > OFF_ROAD_M
+        far = np.flatnonzero(self.episode.roads.lanes.distance(places) > OFF_ROAD_M).tolist()
+        if not far:
+            return []
+        beside = [moved[index] for index in far]
+        labels = self.episode.surroundings.hits(
+            [solid.footprint for solid, _ in beside], [solid.foot.location[2] for solid, _ in beside]
+        )
         events = []
-        for (solid, place), off_road in zip(moved, far.tolist(), strict=True):
-            label = off_road and self.episode.surroundings.hit(solid.footprint, solid.foot.location[2])
-            if label:
+        for (solid, place), label in zip(beside, labels, strict=True):
+            if label is not None:
                 x, y, _ = solid.velocity
                 impulse = (-solid.mass * x, -solid.mass * y, 0.0)
                 events.append(Collision(solid.actor_id, 0, impulse, static_kind(label), label))
