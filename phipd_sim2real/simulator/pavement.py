@@ -74,7 +74,7 @@ def paint_coverage(
     table = np.array(
         [(0, 0, 0, 0) if m is None else (m.dashed, m.offset, m.width, m.yellow) for m in marks], np.float32
     )
-    dashed, offset, width, yellow = table[codes].T
+    dashed, offset, width, yellow = (column.take(codes) for column in table.T)
     station, distance = params.T
     across = np.broadcast_to(np.asarray(across, np.float32), distance.shape)
     along = np.broadcast_to(np.asarray(along, np.float32), distance.shape)

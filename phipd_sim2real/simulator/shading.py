@@ -102,7 +102,7 @@ class Shader:
 
 def _palette(colours: np.ndarray, variate: np.ndarray) -> np.ndarray:
     """Colour of each point from a palette by a random number in [0, 1)."""
-    return colours[np.minimum((variate * len(colours)).astype(np.intp), len(colours) - 1)]
+    return colours.take(np.minimum((variate * len(colours)).astype(np.intp), len(colours) - 1), axis=0)
 
 
 def _soil(shader: Shader, surface: Surface) -> np.ndarray:

@@ -9,6 +9,9 @@ import numpy as np
 from phipd_sim2real.simulator.triangles import Material, Triangles
 
 
+# Rows are gathered by `take` wherever pixels are many: indexing by an array of ints is several times slower.
+
+
 def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(N,) dot products of two (N, C) arrays."""
     return np.einsum("ij,ij->i", a, b)
@@ -60,8 +63,8 @@ class Hits:
 
     def params(self, soup: Triangles, chosen: np.ndarray) -> np.ndarray:
         """(m, 3) interpolated params of the chosen hits."""
-        corner = soup.params[self.triangle[chosen]]
-        u, v = self.u[chosen, None], self.v[chosen, None]
+        corner = soup.params.take(self.triangle.take(chosen), axis=0)
+        u, v = self.u.take(chosen)[:, None], self.v.take(chosen)[:, None]
         return corner[:, 0] * (1 - u - v) + corner[:, 1] * u + corner[:, 2] * v
 
 
