@@ -38,8 +38,6 @@ def road_albedo(surface: Surface, look: Look, marks: list[Mark | None], light: L
     for side in (0, 1):
         paint, yellow = paint_coverage(surface.params[:, :: 1 + side], surface.marks[:, side], marks, across, along)
         rows = np.flatnonzero(paint)
-        if not len(rows):
-            continue
         paint, bare = paint.take(rows), colour.take(rows, axis=0)
         if ground.wear:
             paint = paint * _unworn(surface.point.take(rows, axis=0), surface.footprint.take(rows), ground.wear)

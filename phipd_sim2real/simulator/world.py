@@ -108,7 +108,8 @@ class World:
         before = [solid.velocity for solid in solids]
         self._move(solids, delta_s)
         for solid, then in zip(solids, before, strict=True):
-            solid.acceleration = tuple((now - old) / delta_s for now, old in zip(solid.velocity, then, strict=True))
+            (x, y, z), (old_x, old_y, old_z) = solid.velocity, then
+            solid.acceleration = ((x - old_x) / delta_s, (y - old_y) / delta_s, (z - old_z) / delta_s)
         episode.lights.show_to([solid for solid in solids if isinstance(solid, Vehicle)], delta_s)
         for actor in episode.actors.values():
             if actor.parent_id and isinstance(actor, Sensor | Solid):
