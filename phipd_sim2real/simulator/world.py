@@ -17,11 +17,12 @@ from phipd_sim2real.simulator.footprints import contact
 from phipd_sim2real.simulator.maps import RoadMap
 from phipd_sim2real.simulator.roads import Roads
 from phipd_sim2real.simulator.sensor_blueprints import COMPUTED_BY_CLIENTS, require_sound
+from phipd_sim2real.simulator.snapshots import snapshot
 from phipd_sim2real.simulator.surroundings import OFF_ROAD_M, Surroundings
 from phipd_sim2real.simulator.traffic_lights import TrafficLight, TrafficLights, signal_actor
 from phipd_sim2real.simulator.vehicles import Vehicle
 from phipd_sim2real.simulator.walkers import Walker
-from phipd_sim2real.simulator.wire import Transform, snapshot
+from phipd_sim2real.simulator.wire import Transform
 
 A = TypeVar("A", bound=Actor)
 
