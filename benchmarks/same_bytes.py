@@ -23,8 +23,9 @@ from phipd_sim2real.simulator.episode import CLEAR_NOON, EpisodeSettings
 from phipd_sim2real.simulator.looks import LOOKS
 from phipd_sim2real.simulator.maps import read_map
 from phipd_sim2real.simulator.process import simulator_process
-from phipd_sim2real.simulator.sensing import Studio, due, expose
+from phipd_sim2real.simulator.sensing import due, expose
 from phipd_sim2real.simulator.sensor_blueprints import CAMERAS
+from phipd_sim2real.simulator.studio import Studio
 from phipd_sim2real.simulator.wire import Transform, VehicleControl
 from phipd_sim2real.simulator.world import World
 

@@ -33,7 +33,8 @@ from phipd_sim2real.simulator.looks import LOOKS
 from phipd_sim2real.simulator.maps import read_map
 from phipd_sim2real.simulator.process import Endpoint, simulator_process
 from phipd_sim2real.simulator.scene import Geometry
-from phipd_sim2real.simulator.sensing import Studio, due, expose
+from phipd_sim2real.simulator.sensing import due, expose
+from phipd_sim2real.simulator.studio import Studio
 from phipd_sim2real.simulator.wire import Transform, VehicleControl
 from phipd_sim2real.simulator.world import World
 

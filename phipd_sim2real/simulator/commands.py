@@ -7,7 +7,7 @@ from typing import Any
 
 from phipd_sim2real.simulator import orders
 from phipd_sim2real.simulator.wire import Transform
-from phipd_sim2real.simulator.world import RequestError, World, require_attachment
+from phipd_sim2real.simulator.world import RequestError, World
 
 _NAMES = [
     "SpawnActor",
@@ -61,6 +61,16 @@ def apply_command(world: World, kind: int, fields: Sequence[Any]) -> int:
         return int(fields[0])
     except (TypeError, ValueError, IndexError) as error:
         raise RequestError(f"malformed command {name}: {error}") from error
+
+
+def require_attachment(kind: int) -> None:
+    """Rigid, SpringArm and SpringArmGhost are taken; all of them hold rigidly, for there is no lag to damp.
+
+    Raises:
+        RequestError: another number.
+    """
+    if kind not in (0, 1, 2):
+        raise RequestError(f"attachment {kind} is unknown; use AttachmentType.Rigid, SpringArm or SpringArmGhost")
 
 
 def _spawn(

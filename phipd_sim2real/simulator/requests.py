@@ -6,12 +6,12 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from phipd_sim2real.simulator import wire
-from phipd_sim2real.simulator.commands import apply_command
+from phipd_sim2real.simulator.commands import apply_command, require_attachment
 from phipd_sim2real.simulator.episode import EpisodeSettings
 from phipd_sim2real.simulator.maps import FOLDER, MAPS, RoadMap, read_map
 from phipd_sim2real.simulator.methods import Answer, constant, method
 from phipd_sim2real.simulator.wire import Transform
-from phipd_sim2real.simulator.world import WORLD_STREAM, RequestError, require_attachment
+from phipd_sim2real.simulator.world import WORLD_STREAM, RequestError
 
 if TYPE_CHECKING:
     from phipd_sim2real.simulator.connection import Connection

@@ -19,8 +19,9 @@ from phipd_sim2real.simulator.looks import LOOKS
 from phipd_sim2real.simulator.maps import RoadMap
 from phipd_sim2real.simulator.methods import METHODS, Answer, Method
 from phipd_sim2real.simulator.pacing import Pacer
-from phipd_sim2real.simulator.sensing import Exposure, Studio, due, expose, readings
+from phipd_sim2real.simulator.sensing import Exposure, due, expose, readings
 from phipd_sim2real.simulator.streams import Streams
+from phipd_sim2real.simulator.studio import Studio
 from phipd_sim2real.simulator.world import WORLD_STREAM, RequestError, World
 
 _REFUSED = (RequestError, UsageError)
