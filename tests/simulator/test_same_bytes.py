@@ -1,4 +1,4 @@
-"""Two servers with the same seed send the same: pictures of every kind, and where the Traffic Manager takes the cars."""
+"""Two servers with one seed send the same: pictures of every kind, and where the Traffic Manager takes the cars."""
 
 import pytest
 from real_client import client
