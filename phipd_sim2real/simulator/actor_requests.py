@@ -11,7 +11,8 @@ from phipd_sim2real.simulator.wire import read_vector
 from phipd_sim2real.simulator.world import RequestError
 
 if TYPE_CHECKING:
-    from phipd_sim2real.simulator.server import Connection, Server
+    from phipd_sim2real.simulator.connection import Connection
+    from phipd_sim2real.simulator.server import Server
 
 order("apply_control_to_vehicle", orders.control)
 order("apply_ackermann_control_to_vehicle", orders.ackermann)

@@ -10,8 +10,9 @@ from typing import Any
 from phipd_sim2real.geometry import pose_from_carla, pose_to_carla
 from phipd_sim2real.simulator.blueprints import Blueprint
 from phipd_sim2real.simulator.footprints import Footprint
+from phipd_sim2real.simulator.snapshots import ActorEntry
 from phipd_sim2real.simulator.triangles import Label
-from phipd_sim2real.simulator.wire import ActorEntry, Transform, stream_token
+from phipd_sim2real.simulator.wire import Transform, stream_token
 
 SLIDING_M_S2 = 5.0
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from phipd_sim2real.errors import UsageError
 from phipd_sim2real.simulator.attributes import Attribute, AttributeType
 from phipd_sim2real.simulator.bodies import PROPS, VEHICLES, Body, VehicleKind, prop_body, walker_body
-from phipd_sim2real.simulator.sensor_blueprints import sensor_attributes
+from phipd_sim2real.simulator.sensor_blueprints import require_sound, sensor_attributes
 
 SYNTHETIC = "phipd carla-protocol simulator"
 """Value of the `synthetic` attribute that every blueprint carries and CARLA's do not."""
@@ -34,6 +35,20 @@ class Blueprint:
         """`ActorDefinition` on the wire."""
         tags = ",".join(self.type_id.split("."))
         return [self.uid, self.type_id, tags, [attribute.wire() for attribute in self.attributes.values()]]
+
+    def filled_in(self, changes: Sequence[Sequence[Any]]) -> dict[str, str]:
+        """Its values with a client's [name, type, value] changes.
+
+        Raises:
+            UsageError: an attribute that it has not, or a value that it cannot have.
+        """
+        values = {name: item.value for name, item in self.attributes.items()}
+        for name, _, value in changes:
+            if name not in values:
+                raise UsageError(f"{self.type_id} has no attribute {name!r}")
+            values[name] = self.attributes[name].checked(value)
+        require_sound(self.type_id, values)
+        return values
 
 
 WALKERS = 52

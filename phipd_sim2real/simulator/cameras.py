@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from phipd_sim2real.geometry import pose_from_carla, vector_from_carla
-from phipd_sim2real.simulator import wire
+from phipd_sim2real.simulator import pixels, wire
 from phipd_sim2real.simulator.actors import Sensor
 from phipd_sim2real.simulator.sensor_blueprints import INTRINSIC, intrinsic, readout
 
@@ -127,19 +127,19 @@ def pictures(shot: Shot, frame_number: int, elapsed_s: float, frame: Frame) -> l
     payloads = []
     for stream_id, kind in shot.kinds:
         header = wire.stream_header(_REGISTRY[kind], frame_number, elapsed_s, shot.transform)
-        payloads.append((stream_id, wire.camera_payload(header, fov, _pixels(kind, frame))))
+        payloads.append((stream_id, pixels.camera_payload(header, fov, _pixels(kind, frame))))
     return payloads
 
 
 def _pixels(kind: str, frame: Frame) -> np.ndarray:
     if kind == "rgb":
-        return wire.rgb_to_bgra(frame.rgb)
+        return pixels.rgb_to_bgra(frame.rgb)
     if kind == "depth":
-        return wire.depth_to_bgra(frame.depth)
+        return pixels.depth_to_bgra(frame.depth)
     if kind == "semantic_segmentation":
-        return wire.semantics_to_bgra(frame.semantics)
+        return pixels.semantics_to_bgra(frame.semantics)
     if kind == "optical_flow":
-        return wire.flow_to_pixels(frame.flow)
+        return pixels.flow_to_pixels(frame.flow)
     if kind == "normals":
-        return wire.normals_to_bgra(vector_from_carla(frame.normals))
-    return wire.instances_to_bgra(frame.semantics, frame.instances)
+        return pixels.normals_to_bgra(vector_from_carla(frame.normals))
+    return pixels.instances_to_bgra(frame.semantics, frame.instances)

@@ -108,13 +108,13 @@ class Stage:
         layers = []
         for index, (layer, hit) in enumerate(zip(self.layers, found, strict=True)):
             rows = np.flatnonzero(owner == index)
-            triangle = hit["primID"][rows]
-            material[rows] = layer.soup.material[triangle]
-            normal = hit["Ng"][rows]
+            triangle = hit["primID"].take(rows)
+            material[rows] = layer.soup.material.take(triangle)
+            normal = hit["Ng"].take(rows, axis=0)
             normal = normal / np.maximum(np.sqrt(dot(normal, normal))[:, None], 1e-12)
-            away = dot(normal, rays.directions[rows]) > 0
-            normal[away] *= -1
-            layers.append((layer, Hits(rows, triangle, hit["u"][rows], hit["v"][rows], normal)))
+            away = dot(normal, rays.directions.take(rows, axis=0)) > 0
+            normal *= np.where(away, np.float32(-1), np.float32(1))[:, None]
+            layers.append((layer, Hits(rows, triangle, hit["u"].take(rows), hit["v"].take(rows), normal)))
         return Seen(rays.origins, rays.directions, np.minimum(distance, np.float32(1e9)), material, tuple(layers))
 
     def _relative(self, layer: int, rays: Rays) -> tuple[np.ndarray, np.ndarray]:
@@ -140,11 +140,11 @@ class Stage:
         semantics = np.full(len(seen.distance), Label.SKY, np.uint8)
         instances = np.zeros(len(seen.distance), np.uint16)
         for layer, hits in seen.layers:
-            semantics[hits.rows] = layer.soup.label[hits.triangle]
-            instances[hits.rows] = layer.soup.instance[hits.triangle]
+            semantics[hits.rows] = layer.soup.label.take(hits.triangle)
+            instances[hits.rows] = layer.soup.instance.take(hits.triangle)
         layer, hits = seen.layers[0]
         road = np.flatnonzero(seen.material[hits.rows] == Material.ROAD)
-        codes = layer.soup.marks[hits.triangle[road]]
+        codes = layer.soup.marks.take(hits.triangle.take(road), axis=0)
         painted = on_paint(hits.params(layer.soup, road), codes, self._marks)
         semantics[hits.rows[road[painted]]] = Label.ROAD_LINES
         return semantics, instances

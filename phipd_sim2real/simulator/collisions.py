@@ -71,6 +71,12 @@ def collide(solids: Sequence[Solid]) -> list[Collision]:
     return events
 
 
+def level(solid: Solid, other: Solid) -> bool:
+    """Whether two bodies are at the same height, and not one on a bridge above the other."""
+    gap = abs(solid.foot.location[2] - other.foot.location[2])
+    return gap < 2.0 * max(solid.body.half_size[2], other.body.half_size[2])
+
+
 def _span(solid: Solid) -> tuple[float, float]:
     low = solid.foot.location[2]
     return low, low + 2.0 * solid.body.half_size[2]

@@ -63,6 +63,16 @@ def apply_command(world: World, kind: int, fields: Sequence[Any]) -> int:
         raise RequestError(f"malformed command {name}: {error}") from error
 
 
+def require_attachment(kind: int) -> None:
+    """Rigid, SpringArm and SpringArmGhost are taken; all of them hold rigidly, for there is no lag to damp.
+
+    Raises:
+        RequestError: another number.
+    """
+    if kind not in (0, 1, 2):
+        raise RequestError(f"attachment {kind} is unknown; use AttachmentType.Rigid, SpringArm or SpringArmGhost")
+
+
 def _spawn(
     world: World,
     description: Sequence[Any],

@@ -14,6 +14,9 @@ MAX_STEER_RAD = math.radians(30.0)
 STEER_RATE_RAD_S = math.radians(400.0)
 DRIVE_M_S2 = 5.0
 DRIVE_W_KG = 45.0
+FULL_PUSH_M_S = DRIVE_W_KG / DRIVE_M_S2
+"""Speed beyond which the engine's power bounds the push."""
+
 BRAKE_M_S2 = 8.0
 ROLLING_M_S2 = 0.15
 DRAG_PER_M = 0.0006
@@ -90,20 +93,24 @@ def drive(motion: Motion, control: VehicleControl, mechanics: Mechanics, delta_s
     brake = min(1.0, max(0.0, control.brake)) * BRAKE_M_S2 + (BRAKE_M_S2 if control.hand_brake else 0.0)
     resistance = min(grip, brake) + ROLLING_M_S2
     target = max_steer * min(1.0, max(-1.0, control.steer))
-    fastest = STEER_RATE_RAD_S * dt
+    fastest, bend, limit = STEER_RATE_RAD_S * dt, math.tan(steer), grip * grip
     pose = _Pose(x, y, yaw, wheelbase / 2.0)
+    # The innermost loop of a tick: it asks for nothing twice and calls little.
     for _ in range(count):
         before = speed
         if steer != target:
             steer += min(fastest, max(-fastest, target - steer))
+            bend = math.tan(steer)
         if push:
-            speed += push * min(DRIVE_M_S2, DRIVE_W_KG / max(abs(speed), 1.0)) * dt
+            fast = abs(speed)
+            speed += push * (DRIVE_M_S2 if fast <= FULL_PUSH_M_S else DRIVE_W_KG / fast) * dt
         # Brakes and resistance stop a car but never push it back.
         loss = (resistance + drag * speed * speed) * dt
-        speed = math.copysign(max(0.0, abs(speed) - loss), speed)
-        yaw_rate = speed * math.tan(steer) / wheelbase
-        if (speed * yaw_rate) ** 2 + ((speed - before) / dt) ** 2 > grip * grip:
-            yaw_rate = _held(yaw_rate, speed, (speed - before) / dt, grip)
+        speed = speed - loss if speed > loss else math.copysign(max(0.0, abs(speed) - loss), speed)
+        yaw_rate = speed * bend / wheelbase
+        sideways, lengthways = speed * yaw_rate, (speed - before) / dt
+        if sideways * sideways + lengthways * lengthways > limit:
+            yaw_rate = _held(yaw_rate, speed, lengthways, grip)
         pose.roll(speed * dt, yaw_rate * dt)
     return Motion(pose.x, pose.y, pose.yaw, speed, steer, yaw_rate)
 
@@ -173,7 +180,7 @@ class _Pose:
         cos, sin = math.cos(after), math.sin(after)
         self.x = self.x + chord * math.cos(middle) + self._half * (cos - self._cos)
         self.y = self.y + chord * math.sin(middle) + self._half * (sin - self._sin)
-        self.yaw = math.remainder(after, 2.0 * math.pi)
-        if self.yaw != after:
-            cos, sin = math.cos(self.yaw), math.sin(self.yaw)
-        self._cos, self._sin = cos, sin
+        if abs(after) > math.pi:
+            after = math.remainder(after, 2.0 * math.pi)
+            cos, sin = math.cos(after), math.sin(after)
+        self.yaw, self._cos, self._sin = after, cos, sin

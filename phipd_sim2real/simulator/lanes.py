@@ -34,6 +34,7 @@ class Lanes:
         self._gradient = np.column_stack([slope * np.cos(yaw), slope * np.sin(yaw)])
         self._limits = self._limits_of(samples, speed_limit_kmh)
         self._uniform = np.ptp(self._limits) == 0
+        self._asked: np.ndarray | None = None
         self._tree = cKDTree(self._points * (1.0, 1.0, _HEIGHT_WEIGHT))
 
     def _limits_of(self, samples: list[carla.Waypoint], speed_limit_kmh: Callable[[float, float], float]) -> np.ndarray:
@@ -47,7 +48,10 @@ class Lanes:
         return limits
 
     def _nearest(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return self._tree.query(places * (1.0, 1.0, _HEIGHT_WEIGHT))
+        # A tick asks twice for the same places: who is beside the road, and how fast one may drive there.
+        if self._asked is None or not np.array_equal(places, self._asked):
+            self._asked, self._found = places.copy(), self._tree.query(places * (1.0, 1.0, _HEIGHT_WEIGHT))
+        return self._found
 
     def speed_limits(self, places: np.ndarray) -> np.ndarray:
         """(N,) km/h of the lanes nearest to (N, 3) places, metres, CARLA's axes."""

@@ -34,9 +34,8 @@ def develop(radiance: np.ndarray, lens: LensLook, seed: int) -> np.ndarray:
         rng = np.random.default_rng(seed)
         noise = rng.standard_normal((height, width, 4), dtype=np.float32)
         # Shot noise grows with the root of light, and the curve compresses highlights: strongest in mid-tones.
-        strength = np.float32(lens.grain / 255) * (
-            0.45 + 1.1 * np.sqrt(image.mean(-1, keepdims=True)) * (1.25 - image.mean(-1, keepdims=True))
-        )
+        light = ((image[..., 0] + image[..., 1] + image[..., 2]) / np.float32(3))[..., None]
+        strength = np.float32(lens.grain / 255) * (0.45 + 1.1 * np.sqrt(light) * (1.25 - light))
         image = image + strength * (0.8 * noise[..., 3:] + 0.55 * noise[..., :3])
     return np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
 

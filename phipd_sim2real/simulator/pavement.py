@@ -36,11 +36,13 @@ def road_albedo(surface: Surface, look: Look, marks: list[Mark | None], light: L
         share = np.where(surface.marks[:, 1] > 0, share * 0.4, share * 0.3)
         colour = colour + share[:, None] * (colours["soil"][0] - colour)
     for side in (0, 1):
-        paint, yellow = paint_coverage(surface.params[:, [0, 1 + side]], surface.marks[:, side], marks, across, along)
+        paint, yellow = paint_coverage(surface.params[:, :: 1 + side], surface.marks[:, side], marks, across, along)
+        rows = np.flatnonzero(paint)
+        paint, bare = paint.take(rows), colour.take(rows, axis=0)
         if ground.wear:
-            paint = paint * _unworn(surface, ground.wear)
-        ink = np.where(yellow[:, None], colours["paint_yellow"], colours["paint_white"])
-        colour = colour + paint[:, None] * (ink - colour)
+            paint = paint * _unworn(surface.point.take(rows, axis=0), surface.footprint.take(rows), ground.wear)
+        ink = np.where(yellow.take(rows)[:, None], colours["paint_yellow"], colours["paint_white"])
+        colour[rows] = bare + paint[:, None] * (ink - bare)
     return colour * np.float32(1 - 0.45 * light.wet)
 
 
@@ -66,7 +68,7 @@ def paint_coverage(
     """Share of each pixel under the paint of one boundary, and whether that paint is yellow.
 
     Args:
-        params: (N, 2) station, and distance to the boundary, metres.
+        params: (N, 2) station, and distance to the boundary, metres; further columns do not count.
         codes: (N,) which mark the boundary has.
         marks: the scene's table.
         across, along: the pixel's extent in metres; tiny values ask for the exact point.
@@ -74,13 +76,14 @@ def paint_coverage(
     table = np.array(
         [(0, 0, 0, 0) if m is None else (m.dashed, m.offset, m.width, m.yellow) for m in marks], np.float32
     )
-    dashed, offset, width, yellow = table[codes].T
-    station, distance = params.T
+    dashed, offset, width, yellow = (column.take(codes) for column in table.T)
+    station, distance = params[:, 0], params[:, 1]
     across = np.broadcast_to(np.asarray(across, np.float32), distance.shape)
     along = np.broadcast_to(np.asarray(along, np.float32), distance.shape)
-    paint = line_coverage(distance - offset, width, across)
-    dash = pulse_coverage(station, DASH_PERIOD, DASH, along)
-    return np.where(dashed > 0, paint * dash, paint) * (width > 0), yellow > 0
+    paint = line_coverage(distance - offset, width, across) * (width > 0)
+    broken = np.flatnonzero((paint > 0) & (dashed > 0))
+    paint[broken] *= pulse_coverage(station[broken], DASH_PERIOD, DASH, along[broken])
+    return paint, yellow > 0
 
 
 def on_paint(params: np.ndarray, codes: np.ndarray, marks: list[Mark | None]) -> np.ndarray:
@@ -90,7 +93,7 @@ def on_paint(params: np.ndarray, codes: np.ndarray, marks: list[Mark | None]) ->
         params, codes: `params` (N, 3) and `marks` (N, 2) of road triangles.
         marks: the scene's table.
     """
-    sides = ((params[:, [0, 1 + side]], codes[:, side]) for side in (0, 1))
+    sides = ((params[:, :: 1 + side], codes[:, side]) for side in (0, 1))
     return sum(paint_coverage(*side, marks, 1e-3, 1e-3)[0] for side in sides) > 0.5
 
 
@@ -135,10 +138,10 @@ def _patches(surface: Surface, strength: float, across: np.ndarray) -> np.ndarra
     return 1 + strength * shade * s * t * there
 
 
-def _unworn(surface: Surface, wear: float) -> np.ndarray:
+def _unworn(point: np.ndarray, footprint: np.ndarray, wear: float) -> np.ndarray:
     """(N,) share of the paint that is left."""
-    x, y = surface.point[:, 0], surface.point[:, 1]
-    worn = sample_tile(fractal_tile(15, 0.9, 3, 240), x, y, 5.3) * fade(surface.footprint, 0.4)
+    x, y = point[:, 0], point[:, 1]
+    worn = sample_tile(fractal_tile(15, 0.9, 3, 240), x, y, 5.3) * fade(footprint, 0.4)
     stretch = sample_tile(fractal_tile(16, 1.5, 1, 30), x, y, 83.0)
     left = smoothstep(-0.5, 0.9, worn + 0.55 * stretch + 1.1 - 1.9 * wear)
     return (1 - wear) * 0.35 + (0.92 - 0.45 * wear) * left

@@ -67,7 +67,8 @@ class CameraView:
 
     def rays(self, dx: float = 0.0, dy: float = 0.0, pixels: np.ndarray | slice = slice(None)) -> Rays:
         """Rays in the world through the chosen pixels' centres moved by (dx, dy) pixels."""
-        local = sight_rays(self.optics, dx, dy)[pixels]
+        local = sight_rays(self.optics, dx, dy)
+        local = local if isinstance(pixels, slice) else local.take(pixels, axis=0)
         if self.readout is None:
             turn = self.pose_camera_in_world[:3, :3].astype(np.float32)
             eye = self.pose_camera_in_world[:3, 3].astype(np.float32)

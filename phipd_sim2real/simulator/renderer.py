@@ -144,28 +144,29 @@ class _Picture:
         """(N,) 0 or 1: one ray per pixel to a point of the sun's disc, 16 points in a 4 × 4 pattern."""
         lit = np.ones(len(seen.distance), np.float32)
         spot = sun_points(self._light.sun_direction, self._light.spread)
-        towards = spot[shadow_pattern(self._view.width, self._view.height)]
+        towards = spot.take(shadow_pattern(self._view.width, self._view.height), axis=0)
         points = seen.points()
         for _, hits in seen.layers:
             rows = hits.rows
-            lit[rows] *= ~self._stage.blocked(points[rows] + hits.normal * np.float32(0.03), towards[rows])
+            starts = points.take(rows, axis=0) + hits.normal * np.float32(0.03)
+            lit[rows] *= ~self._stage.blocked(starts, towards.take(rows, axis=0))
         return lit
 
     def _shade(self, seen: Seen, visibility: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(N, 3) radiance and (N, 3) shading normals."""
-        radiance = np.empty((len(seen.distance), 3), np.float32)
-        normals = np.zeros_like(radiance)
-        sky = seen.material == SKY
-        if sky.any():
-            radiance[sky] = sky_radiance(self._light, seen.directions[sky])
+        sky = np.flatnonzero(seen.material == SKY)
+        rows = [sky]
+        radiance = [sky_radiance(self._light, seen.directions.take(sky, axis=0))]
+        normals = [np.zeros((len(sky), 3), np.float32)]
         for layer, hits in seen.layers:
-            kinds = seen.material[hits.rows]
-            for kind in np.unique(kinds):
+            kinds = seen.material.take(hits.rows)
+            for kind in np.flatnonzero(np.bincount(kinds)).tolist():
                 chosen = np.flatnonzero(kinds == kind)
-                surface = self._surface(seen, layer, hits, chosen, Material(int(kind)), visibility)
-                radiance[hits.rows[chosen]] = self._shader.radiance(surface, Material(int(kind)))
-                normals[hits.rows[chosen]] = surface.normal
-        return radiance, normals
+                surface = self._surface(seen, layer, hits, chosen, Material(kind), visibility)
+                rows.append(hits.rows.take(chosen))
+                radiance.append(self._shader.radiance(surface, Material(kind)))
+                normals.append(surface.normal)
+        return _in_order(rows, radiance), _in_order(rows, normals)
 
     def _surface(
         self,
@@ -176,21 +177,21 @@ class _Picture:
         material: Material,
         visibility: np.ndarray,
     ) -> Surface:
-        rows, triangle, soup = hits.rows[chosen], hits.triangle[chosen], layer.soup
-        direction, distance = seen.directions[rows], seen.distance[rows]
-        point = seen.origins[rows] + direction * distance[:, None]
-        params, frame = hits.params(soup, chosen), soup.frame[triangle]
+        rows, triangle, soup = hits.rows.take(chosen), hits.triangle.take(chosen), layer.soup
+        direction, distance = seen.directions.take(rows, axis=0), seen.distance.take(rows)
+        point = seen.origins.take(rows, axis=0) + direction * distance[:, None]
+        params, frame = hits.params(soup, chosen), soup.frame.take(triangle, axis=0)
         return Surface(
             point=point,
             direction=direction,
             distance=distance,
-            normal=shading_normal(material, hits.normal[chosen], params, frame, point),
+            normal=shading_normal(material, hits.normal.take(chosen, axis=0), params, frame, point),
             footprint=distance * np.float32(self._view.pixel),
-            visibility=visibility[rows],
+            visibility=visibility.take(rows),
             params=params,
-            variate=soup.variate[triangle],
+            variate=soup.variate.take(triangle, axis=0),
             frame=frame,
-            marks=soup.marks[triangle],
+            marks=soup.marks.take(triangle, axis=0),
         )
 
     def _smooth_edges(
@@ -202,11 +203,19 @@ class _Picture:
             return
         seen = self._stage.see(_joined([self._view.rays(dx, dy, pixels) for dx, dy in _JITTER]))
         again = np.tile(pixels, len(_JITTER))
-        visible = np.where(IS_GROUND[seen.material], open_ground[again], open_rest[again])
+        visible = np.where(IS_GROUND[seen.material], open_ground.take(again), open_rest.take(again))
         colour, _ = self._shade(seen, visible)
         # Highlights are clipped first, or one ray into the sun would bleach the whole pixel.
         total = np.minimum(colour, 4.0).reshape(len(_JITTER), len(pixels), 3)
-        radiance[pixels] = (total.sum(0) + np.minimum(radiance[pixels], 4.0)) / (len(_JITTER) + 1)
+        radiance[pixels] = (total.sum(0) + np.minimum(radiance.take(pixels, axis=0), 4.0)) / (len(_JITTER) + 1)
+
+
+def _in_order(rows: Sequence[np.ndarray], values: Sequence[np.ndarray]) -> np.ndarray:
+    """(N, 3) float32 values, part by part, put to the rows that the parts belong to, together 0 … N - 1."""
+    order = np.concatenate(rows)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return np.concatenate(values, dtype=np.float32, casting="same_kind").take(place, axis=0)
 
 
 def _joined(parts: Sequence[Rays]) -> Rays:

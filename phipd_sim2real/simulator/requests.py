@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from phipd_sim2real.simulator import wire
-from phipd_sim2real.simulator.commands import apply_command
+from phipd_sim2real.simulator.commands import apply_command, require_attachment
 from phipd_sim2real.simulator.episode import EpisodeSettings
 from phipd_sim2real.simulator.maps import FOLDER, MAPS, RoadMap, read_map
 from phipd_sim2real.simulator.methods import Answer, constant, method
 from phipd_sim2real.simulator.wire import Transform
-from phipd_sim2real.simulator.world import WORLD_STREAM, RequestError, require_attachment
+from phipd_sim2real.simulator.world import WORLD_STREAM, RequestError
 
 if TYPE_CHECKING:
-    from phipd_sim2real.simulator.server import Connection, Server
+    from phipd_sim2real.simulator.connection import Connection
+    from phipd_sim2real.simulator.server import Server
 
 
 constant("version", Answer.VALUE, wire.VERSION)
@@ -68,9 +70,9 @@ def get_actor_definitions(server: Server, connection: Connection) -> list[Any]:
 
 
 @method(Answer.VALUE)
-async def tick_cue(server: Server, connection: Connection) -> int:
+def tick_cue(server: Server, connection: Connection) -> int | Awaitable[int]:
     server.ticker = connection
-    return await server.tick()
+    return server.advance() if server.at_rest else server.tick()
 
 
 @method(Answer.VALUE)

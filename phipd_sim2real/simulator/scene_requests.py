@@ -16,7 +16,8 @@ from phipd_sim2real.simulator.wire import read_vector
 from phipd_sim2real.simulator.world import RequestError
 
 if TYPE_CHECKING:
-    from phipd_sim2real.simulator.server import Connection, Server
+    from phipd_sim2real.simulator.connection import Connection
+    from phipd_sim2real.simulator.server import Server
 
 ANY_LABEL = 255
 _FIRST_OBJECT_ID = 1 << 32

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import struct
 import sys
 import traceback
@@ -11,35 +10,22 @@ from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any
 
-import msgpack
-
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.simulator import actor_requests, requests, scene_requests, wire  # noqa: F401 - they enter their methods
 from phipd_sim2real.simulator.blueprints import library
+from phipd_sim2real.simulator.connection import Connection
 from phipd_sim2real.simulator.episode import EpisodeSettings
 from phipd_sim2real.simulator.looks import LOOKS
 from phipd_sim2real.simulator.maps import RoadMap
 from phipd_sim2real.simulator.methods import METHODS, Answer, Method
 from phipd_sim2real.simulator.pacing import Pacer
-from phipd_sim2real.simulator.sensing import Exposure, Studio, due, expose, readings
+from phipd_sim2real.simulator.sensing import Exposure, due, expose, readings
 from phipd_sim2real.simulator.streams import Streams
+from phipd_sim2real.simulator.studio import Studio
 from phipd_sim2real.simulator.world import WORLD_STREAM, RequestError, World
 
-LARGEST_REQUEST_BYTES = 256 << 20
 _REFUSED = (RequestError, UsageError)
 _MALFORMED = (TypeError, ValueError, LookupError, AttributeError, struct.error, OverflowError)
-
-
-@dataclass(eq=False)
-class Connection:
-    """One client's RPC connection."""
-
-    writer: asyncio.StreamWriter
-
-    def answer(self, request_id: int, error: str | None, result: Any) -> None:
-        """Sends one reply."""
-        if not self.writer.is_closing():
-            self.writer.write(msgpack.packb([1, request_id, error, result]))
 
 
 @dataclass(frozen=True)
@@ -81,7 +67,8 @@ class Server:
 
     async def start(self, host: str, port: int) -> int:
         """Listens for RPC on `port` (0: any) and for streams on the next one; returns the RPC port."""
-        rpc = await asyncio.start_server(self._serve, host, port)
+        calls = self._connections.add, self._receive, self._forget
+        rpc = await asyncio.get_running_loop().create_server(lambda: Connection(*calls), host, port)
         chosen = rpc.sockets[0].getsockname()[1]
         self._listeners = (rpc, await self.streams.start(host, chosen + 1 if port else 0))
         self._keep(asyncio.create_task(self._run_free()))
@@ -92,11 +79,11 @@ class Server:
         for listener in self._listeners:
             listener.close()
         for connection in self._connections:
-            connection.writer.transport.abort()
+            connection.transport.abort()
         self.streams.stop()
         for task in self._tasks:
             task.cancel()
-        await asyncio.sleep(0.05)  # lets the handlers of the aborted connections end
+        await asyncio.sleep(0.05)  # lets tasks and connections see their end
 
     async def tick(self) -> int:
         """One frame: waits for subscribers, Traffic Managers and the last pictures, then advances.
@@ -111,9 +98,19 @@ class Server:
             await self.streams.settled()
             await self.pacer.ready(bool(self.traffic_managers))
             await self._developed()
-            self.world.tick()
-            self._publish()
-            return self.world.frame
+            return self.advance()
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether a tick has nothing to wait for."""
+        busy = self.traffic_managers or self._developing is not None
+        return not (busy or self.streams.awaited or self._ticking.locked())
+
+    def advance(self) -> int:
+        """One frame at once, of a server that is at rest; returns its number."""
+        self.world.tick()
+        self._publish()
+        return self.world.frame
 
     async def load(self, road_map: RoadMap, reset_settings: bool) -> None:
         """Starts a fresh episode and shows it to everybody."""
@@ -165,23 +162,6 @@ class Server:
                     await self.tick()
                 except RequestError as error:
                     print(error, file=sys.stderr)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = Connection(writer)
-        self._connections.add(connection)
-        unpacker = msgpack.Unpacker(raw=False, strict_map_key=False, max_buffer_size=LARGEST_REQUEST_BYTES)
-        try:
-            while data := await reader.read(1 << 16):
-                unpacker.feed(data)
-                for message in unpacker:
-                    self._receive(connection, message)
-        except (ConnectionError, ValueError, msgpack.exceptions.UnpackException) as error:
-            # A peer that speaks no msgpack-RPC, or that went away.
-            print(f"a client was dropped: {error!r}", file=sys.stderr)
-        finally:
-            self._forget(connection)
-            writer.close()
 
     def _forget(self, connection: Connection) -> None:
         self._connections.discard(connection)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -63,19 +65,26 @@ class Surroundings:
         """Boxes about everything that stands there."""
         return self._scene.boxes(DISTRICT)
 
-    def hit(self, footprint: Footprint, height: float) -> Label | None:
-        """Label of what a rectangle on the ground overlaps; None where it is free.
+    def hits(self, footprints: Sequence[Footprint], heights: Sequence[float]) -> list[Label | None]:
+        """Labels of what rectangles on the ground overlap; None for those that are free.
 
         Args:
-            footprint: the rectangle.
-            height: of the ground there, metres.
+            footprints: the rectangles.
+            heights: of the ground there, metres.
         """
         walls, tree = self._walls
-        near = np.array(tree.query_ball_point((footprint.x, footprint.y), footprint.radius + _PIECE_M), int)
-        low, high = walls.heights[near].T - height
-        near = near[(low < _BUMPER_M[1]) & (high > _BUMPER_M[0])]
-        near = near[_crosses(footprint, walls.starts[near], walls.ends[near])]
-        return Label(walls.labels[near.min()]) if len(near) else None
+        reach = [footprint.radius + _PIECE_M for footprint in footprints]
+        near = tree.query_ball_point([footprint[:2] for footprint in footprints], reach)
+        counts = [len(pieces) for pieces in near]
+        piece = np.fromiter(chain.from_iterable(near), np.intp, sum(counts))
+        body = np.repeat(np.arange(len(footprints)), counts)
+        low, high = walls.heights[piece].T - np.asarray(heights)[body]
+        level = np.flatnonzero((low < _BUMPER_M[1]) & (high > _BUMPER_M[0]))
+        body, piece = body[level], piece[level]
+        crossed = _crosses(np.array(footprints)[body], walls.starts[piece], walls.ends[piece])
+        first = np.full(len(footprints), len(walls.labels))
+        np.minimum.at(first, body[crossed], piece[crossed])
+        return [Label(walls.labels[index]) if index < len(walls.labels) else None for index in first.tolist()]
 
     @cached_property
     def _walls(self) -> tuple[Walls, cKDTree]:
@@ -123,12 +132,19 @@ def _outlines(triangles: np.ndarray, labels: np.ndarray) -> Walls:
     return Walls(begin, begin + step, heights[owner // 3], labels[owner // 3])
 
 
-def _crosses(footprint: Footprint, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """(N,) whether segments meet a rectangle (separating axes: the rectangle's two and the segment's normal)."""
-    middles, halves = (starts + ends) / 2.0 - (footprint.x, footprint.y), (ends - starts) / 2.0
-    axes = np.array(footprint.axes())
-    extents = np.array([footprint.half_length, footprint.half_width])
-    apart = np.abs(middles @ axes.T) > extents + np.abs(halves @ axes.T)
-    normals = np.column_stack([-halves[:, 1], halves[:, 0]])
-    reach = np.abs(normals @ axes.T) @ extents
-    return ~apart.any(1) & (np.abs((middles * normals).sum(1)) <= reach)
+def _crosses(footprints: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """(N,) whether segments meet rectangles (separating axes: the rectangle's two and the segment's normal).
+
+    Args:
+        footprints: (N, 5), rows of `Footprint`, one for each segment.
+        starts, ends: (N, 2) metres.
+    """
+    x, y, yaw, half_length, half_width = footprints.T
+    (middle_x, middle_y), (half_x, half_y) = ((starts + ends) / 2.0).T, ((ends - starts) / 2.0).T
+    middle_x, middle_y = middle_x - x, middle_y - y
+    c, s = np.cos(yaw), np.sin(yaw)
+    along, across = np.abs(half_x * c + half_y * s), np.abs(half_y * c - half_x * s)
+    apart = np.abs(middle_x * c + middle_y * s) > half_length + along
+    apart |= np.abs(middle_y * c - middle_x * s) > half_width + across
+    reach = across * half_length + along * half_width
+    return ~apart & (np.abs(middle_y * half_x - middle_x * half_y) <= reach)

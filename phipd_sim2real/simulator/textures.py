@@ -59,7 +59,7 @@ def sample_tile(tile: np.ndarray, x: np.ndarray, y: np.ndarray, metres: float) -
     """
     count = len(x)
     columns = 256
-    rows = -(-count // columns)
+    rows = max(1, -(-count // columns))  # OpenCV takes no empty maps
     grid = np.zeros((2, rows * columns), np.float32)
     for row, value in zip(grid, (x, y), strict=True):
         scaled = value * np.float32(1.0 / metres)

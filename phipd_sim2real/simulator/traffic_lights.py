@@ -14,9 +14,10 @@ from phipd_sim2real.simulator.actors import Actor
 from phipd_sim2real.simulator.blueprints import signal_blueprint
 from phipd_sim2real.simulator.furniture import HEAD_CENTRE, HEAD_HALF_SIZE
 from phipd_sim2real.simulator.signals import SPEED_LIMIT, STOP, TRAFFIC_LIGHT, YIELD, RoadSignal
+from phipd_sim2real.simulator.snapshots import ActorEntry, LightEntry, LightSeen, SignEntry
 from phipd_sim2real.simulator.triangles import Label
 from phipd_sim2real.simulator.vehicles import Vehicle
-from phipd_sim2real.simulator.wire import ActorEntry, LightEntry, LightSeen, SignEntry, Transform
+from phipd_sim2real.simulator.wire import Transform
 
 _LANE_M, _DEPTH_M = 3.5, 1.5
 _BRAKING_M_S2 = 7.0

@@ -13,7 +13,7 @@ UP = np.array([0.0, 0.0, 1.0])
 
 
 class Material(IntEnum):
-    """What a triangle is made of; shading.py gives each its albedo."""
+    """What a triangle is made of; albedo.py gives each its albedo."""
 
     ROAD = 0
     SIDEWALK = 1

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from phipd_sim2real.simulator.actors import Solid, Vector
 from phipd_sim2real.simulator.dynamics import Mechanics, Motion, Target, coast, drive, follow
 from phipd_sim2real.simulator.footprints import Footprint
+from phipd_sim2real.simulator.snapshots import ActorEntry, LightSeen, VehicleEntry
 from phipd_sim2real.simulator.triangles import Label
-from phipd_sim2real.simulator.wire import ActorEntry, LightSeen, Transform, VehicleControl, VehicleEntry
+from phipd_sim2real.simulator.wire import Transform, VehicleControl
 
 LABELS = {
     "car": Label.CAR,

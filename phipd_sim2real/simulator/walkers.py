@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from phipd_sim2real.simulator.actors import Solid, Vector
+from phipd_sim2real.simulator.snapshots import ActorEntry, WalkerEntry
 from phipd_sim2real.simulator.triangles import Label
-from phipd_sim2real.simulator.wire import ActorEntry, Transform, WalkerEntry, read_vector
+from phipd_sim2real.simulator.wire import Transform, read_vector
 
 GRAVITY_M_S2 = 9.81
 JUMP_M_S = 4.2

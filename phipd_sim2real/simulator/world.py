@@ -6,22 +6,22 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
-
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.simulator.actors import Actor, Prop, Sensor, Solid
 from phipd_sim2real.simulator.blueprints import WALKER_CONTROLLER, Blueprint, spectator_blueprint
-from phipd_sim2real.simulator.collisions import Collision, collide, static_kind
+from phipd_sim2real.simulator.collisions import level
 from phipd_sim2real.simulator.episode import Episode, EpisodeSettings
 from phipd_sim2real.simulator.footprints import contact
 from phipd_sim2real.simulator.maps import RoadMap
+from phipd_sim2real.simulator.movement import move
 from phipd_sim2real.simulator.roads import Roads
-from phipd_sim2real.simulator.sensor_blueprints import COMPUTED_BY_CLIENTS, require_sound
-from phipd_sim2real.simulator.surroundings import OFF_ROAD_M, Surroundings
+from phipd_sim2real.simulator.sensor_blueprints import COMPUTED_BY_CLIENTS
+from phipd_sim2real.simulator.snapshots import snapshot
+from phipd_sim2real.simulator.surroundings import Surroundings
 from phipd_sim2real.simulator.traffic_lights import TrafficLight, TrafficLights, signal_actor
 from phipd_sim2real.simulator.vehicles import Vehicle
 from phipd_sim2real.simulator.walkers import Walker
-from phipd_sim2real.simulator.wire import Transform, snapshot
+from phipd_sim2real.simulator.wire import Transform
 
 A = TypeVar("A", bound=Actor)
 
@@ -106,53 +106,15 @@ class World:
         episode.lights.advance(delta_s)
         solids = self.solids
         before = [solid.velocity for solid in solids]
-        self._move(solids, delta_s)
+        move(episode, solids, delta_s)
         for solid, then in zip(solids, before, strict=True):
-            solid.acceleration = tuple((now - old) / delta_s for now, old in zip(solid.velocity, then, strict=True))
+            (x, y, z), (old_x, old_y, old_z) = solid.velocity, then
+            solid.acceleration = ((x - old_x) / delta_s, (y - old_y) / delta_s, (z - old_z) / delta_s)
         episode.lights.show_to([solid for solid in solids if isinstance(solid, Vehicle)], delta_s)
         for actor in episode.actors.values():
             if actor.parent_id and isinstance(actor, Sensor | Solid):
                 actor.follow(episode.actors.get(actor.parent_id))
             actor.remember()
-
-    def _move(self, solids: list[Solid], delta_s: float) -> None:
-        free = [solid for solid in solids if solid.simulated and not solid.parent_id]
-        start = [solid.xy for solid in free]
-        for solid in free:
-            solid.move(delta_s)
-        self.episode.collisions = self._scrapes(free, start)
-        self.episode.collisions += collide([solid for solid in solids if solid.collides and not solid.parent_id])
-        vehicles = [solid for solid in solids if isinstance(solid, Vehicle)]
-        if vehicles:
-            places = np.array([(*car.xy, car.transform.location[2]) for car in vehicles])
-            yaws = np.array([car.motion.yaw for car in vehicles])
-            wheelbases = np.array([car.body.wheelbase for car in vehicles])
-            for car, ground in zip(vehicles, self.episode.roads.ground(places, yaws, wheelbases), strict=True):
-                car.settle(ground)
-        walkers = [solid for solid in free if isinstance(solid, Walker) and solid.moves and not solid.carried]
-        if walkers:
-            heights = self.episode.roads.heights(np.array([walker.foot.location for walker in walkers]))
-            for walker, height in zip(walkers, heights.tolist(), strict=True):
-                walker.settle(height, delta_s)
-
-    def _scrapes(self, free: list[Solid], start: list[tuple[float, float]]) -> list[Collision]:
-        """Stops bodies at what stands beside the road; they stay where the tick began."""
-        moved = [
-            (solid, place) for solid, place in zip(free, start, strict=True) if solid.collides and solid.xy != place
-        ]
-        if not moved:
-            return []
-        places = np.array([(*solid.xy, solid.transform.location[2]) for solid, _ in moved])
-        far = self.episode.roads.lanes.distance(places) > OFF_ROAD_M
-        events = []
-        for (solid, place), off_road in zip(moved, far.tolist(), strict=True):
-            label = off_road and self.episode.surroundings.hit(solid.footprint, solid.foot.location[2])
-            if label:
-                x, y, _ = solid.velocity
-                impulse = (-solid.mass * x, -solid.mass * y, 0.0)
-                events.append(Collision(solid.actor_id, 0, impulse, static_kind(label), label))
-                solid.shift(*place, (0.0, 0.0, solid.velocity[2]))
-        return events
 
     def snapshot(self) -> bytes:
         """The world stream's payload of the present frame."""
@@ -228,7 +190,10 @@ class World:
                 f"{WALKER_CONTROLLER} is not offered: it needs a navigation mesh, and this simulator's maps have none; "
                 "move walkers with apply_control"
             )
-        attributes = _filled_in(blueprint, description[2])
+        try:
+            attributes = blueprint.filled_in(description[2])
+        except UsageError as error:
+            raise RequestError(str(error)) from error
         if parent_id:
             self.actor(parent_id)
         actor = self._make(blueprint, attributes, transform, parent_id)
@@ -253,7 +218,7 @@ class World:
         solid = kind(0, blueprint, attributes, transform, parent_id, mount=transform)
         if parent is not None:
             solid.follow(parent)
-        elif any(contact(solid.footprint, other.footprint) and _level(solid, other) for other in self._standing()):
+        elif any(contact(solid.footprint, other.footprint) and level(solid, other) for other in self._standing()):
             raise RequestError("Spawn failed because of collision at spawn position")
         if isinstance(solid, Vehicle):
             solid.speed_limit = self.episode.roads.speed_limit_kmh(*transform.location[:2])
@@ -285,36 +250,6 @@ class World:
             actor.transform = transform
 
 
-def require_attachment(kind: int) -> None:
-    """Rigid, SpringArm and SpringArmGhost are taken; all of them hold rigidly, for there is no lag to damp.
-
-    Raises:
-        RequestError: another number.
-    """
-    if kind not in (0, 1, 2):
-        raise RequestError(f"attachment {kind} is unknown; use AttachmentType.Rigid, SpringArm or SpringArmGhost")
-
-
-def _filled_in(blueprint: Blueprint, changes: Sequence[Sequence[Any]]) -> dict[str, str]:
-    """A blueprint's values with the client's [name, type, value] changes."""
-    attributes = {name: item.value for name, item in blueprint.attributes.items()}
-    try:
-        for name, _, value in changes:
-            if name not in attributes:
-                raise RequestError(f"{blueprint.type_id} has no attribute {name!r}")
-            attributes[name] = blueprint.attributes[name].checked(value)
-        require_sound(blueprint.type_id, attributes)
-    except UsageError as error:
-        raise RequestError(str(error)) from error
-    return attributes
-
-
 def _kind(type_id: str) -> type[Solid]:
     family = type_id.split(".", 1)[0]
     return {"vehicle": Vehicle, "walker": Walker}.get(family, Prop)
-
-
-def _level(solid: Solid, other: Solid) -> bool:
-    """Whether two bodies are at the same height, and not one on a bridge above the other."""
-    gap = abs(solid.foot.location[2] - other.foot.location[2])
-    return gap < 2.0 * max(solid.body.half_size[2], other.body.half_size[2])

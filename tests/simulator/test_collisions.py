@@ -128,7 +128,7 @@ def test_a_car_that_leaves_the_road_runs_into_a_building(blueprints):
     x, y, _ = vector_from_carla(house.centre)
     forward = np.array([math.cos(house.yaw), -math.sin(house.yaw), 0.0])
     start = (x, y, 0.0) - forward * (house.half_size[0] + 9.0)
-    assert surroundings.hit(Footprint(x + 1000, y, 0, 2, 1), 0.0) is None
+    assert surroundings.hits([Footprint(x + 1000, y, 0, 2, 1)], [0.0]) == [None]
     car = world.spawn(CAR, Transform(tuple(start), (0, -math.degrees(house.yaw), 0)))
     car.push(10.0 * forward)
     events = []

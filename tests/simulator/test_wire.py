@@ -5,8 +5,9 @@ import struct
 import numpy as np
 import pytest
 
-from phipd_sim2real.simulator import wire
-from phipd_sim2real.simulator.wire import ActorEntry, Transform, VehicleControl, VehicleEntry
+from phipd_sim2real.simulator import pixels, wire
+from phipd_sim2real.simulator.snapshots import ActorEntry, VehicleEntry, snapshot
+from phipd_sim2real.simulator.wire import Transform, VehicleControl
 
 
 def test_token_is_24_bytes_and_leaves_the_host_to_the_client():
@@ -27,7 +28,7 @@ def test_snapshot_has_119_bytes_an_actor_and_fields_in_place():
         ActorEntry(1, Transform()),
         ActorEntry(9, Transform((1, 2, 3), (0, 90, 0)), (4, 5, 6), state=VehicleEntry(control, 50.0)),
     ]
-    payload = wire.snapshot(8, 2.5, 0.1, 3, False, actors)
+    payload = snapshot(8, 2.5, 0.1, 3, False, actors)
     assert len(payload) == 48 + 36 + 2 * 119
     assert struct.unpack_from("<Qdf", payload, 48) == (3, 2.5, np.float32(0.1))
     car = payload[48 + 36 + 119 :]
@@ -37,20 +38,20 @@ def test_snapshot_has_119_bytes_an_actor_and_fields_in_place():
 
 def test_depth_survives_its_24_bits():
     depth = np.array([[0.0, 0.5, 12.345678, 999.9, 1000.0, 5000.0]], np.float32)
-    blue, green, red = (wire.depth_to_bgra(depth)[..., channel].astype(np.float64) for channel in range(3))
+    blue, green, red = (pixels.depth_to_bgra(depth)[..., channel].astype(np.float64) for channel in range(3))
     metres = 1000.0 * (red + 256 * green + 65536 * blue) / (2**24 - 1)
     np.testing.assert_allclose(metres, np.minimum(depth, 1000.0), atol=1000.0 / 2**24)
 
 
 def test_labels_and_instances_land_in_their_channels():
     labels, instances = np.array([[14]], np.uint8), np.array([[0xABCD]], np.uint16)
-    assert wire.semantics_to_bgra(labels).tolist() == [[[0, 0, 14, 255]]]
-    assert wire.instances_to_bgra(labels, instances).tolist() == [[[0xAB, 0xCD, 14, 255]]]
-    assert wire.rgb_to_bgra(np.array([[[1, 2, 3]]], np.uint8)).tolist() == [[[3, 2, 1, 255]]]
+    assert pixels.semantics_to_bgra(labels).tolist() == [[[0, 0, 14, 255]]]
+    assert pixels.instances_to_bgra(labels, instances).tolist() == [[[0xAB, 0xCD, 14, 255]]]
+    assert pixels.rgb_to_bgra(np.array([[[1, 2, 3]]], np.uint8)).tolist() == [[[3, 2, 1, 255]]]
 
 
 def test_camera_payload_length():
-    payload = wire.camera_payload(bytes(48), 90.0, np.zeros((3, 5, 4), np.uint8))
+    payload = pixels.camera_payload(bytes(48), 90.0, np.zeros((3, 5, 4), np.uint8))
     assert len(payload) == 48 + 12 + 60
     assert struct.unpack_from("<IIf", payload, 48) == (5, 3, 90.0)
 
