@@ -49,10 +49,12 @@ class Scene:
         map_name: the map's name.
         seed: seed of everything that the OpenDRIVE text leaves open.
         marks: table of lane marks that `Triangles.marks` points into; index 0 is None.
+        heads: numbers of the traffic lights' heads by OpenDRIVE's ids of their signals.
     """
 
     def __init__(self, map_name: str, seed: int, mesh: RoadMesh) -> None:
         self.map_name, self.seed, self.marks = map_name, seed, list[Mark | None](mesh.marks)
+        self.heads = {signal.signal_id: number for number, signal in enumerate(mesh.signals, 1)}
         self._mesh = mesh
         # crc32, because Python's own hash of a text changes from run to run.
         self._random_seed = zlib.crc32(map_name.encode()) ^ seed

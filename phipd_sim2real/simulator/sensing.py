@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from phipd_sim2real.simulator.actors_mesh import ActorShape
     from phipd_sim2real.simulator.casting import Stage
     from phipd_sim2real.simulator.renderer import Renderer
+    from phipd_sim2real.simulator.signal_heads import LightShown
 
 _CASTING = ("sensor.lidar.", "sensor.other.radar", "sensor.other.obstacle")
 
@@ -87,6 +88,7 @@ class Exposure:
     shots: tuple[Shot, ...]
     probes: tuple[Probe, ...]
     bodies: tuple[BodyState, ...]
+    lights: tuple[LightShown, ...]
 
 
 def due(world: World, listened: Callable[[int], bool]) -> list[Sensor]:
@@ -162,6 +164,7 @@ def expose(world: World, sensors: Sequence[Sensor], seed: int) -> Exposure | Non
         shots(cameras, looks, world.delta_s, f"{seed}/{episode.ticks}"),
         tuple(_probe(sensor, world, looks[sensor.actor_id], seed) for sensor in casting),
         tuple(_state(solid) for solid in world.solids),
+        episode.lights.shown(),
     )
 
 
@@ -224,7 +227,7 @@ class Studio:
         payloads = []
         for shot in exposure.shots:
             look = shot.look or self._looks[0]
-            frame = renderer.render(shot.view(), actors, look, weather, shot.seed, shot.fields)
+            frame = renderer.render(shot.view(), actors, look, weather, shot.seed, shot.fields, exposure.lights)
             payloads.extend(pictures(shot, exposure.frame, exposure.elapsed_s, frame))
         for probe in exposure.probes:
             payloads.extend(self._probed(renderer, probe, exposure, actors))

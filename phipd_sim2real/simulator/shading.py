@@ -11,6 +11,7 @@ from phipd_sim2real.simulator.lamps import Lamp, irradiance
 from phipd_sim2real.simulator.looks import Look
 from phipd_sim2real.simulator.pavement import pavement_albedo, road_albedo
 from phipd_sim2real.simulator.road_mesh import Mark
+from phipd_sim2real.simulator.signal_heads import LightTable, lamp_radiance, lens_albedo
 from phipd_sim2real.simulator.sky import Light, sky_radiance
 from phipd_sim2real.simulator.surface import Surface, dot
 from phipd_sim2real.simulator.textures import fade, fractal_tile, pulse_coverage, sample_tile, smoothstep
@@ -24,6 +25,7 @@ class Shader:
     Attributes:
         look, light: of the picture.
         marks: the scene's table of lane marks.
+        signals: what the traffic lights show.
         lamps: artificial lights that may matter.
         hidden: tells whether something stands between points and a lamp, as in `lamps.irradiance`.
     """
@@ -31,6 +33,7 @@ class Shader:
     look: Look
     light: Light
     marks: list[Mark | None]
+    signals: LightTable
     lamps: Sequence[Lamp] = ()
     hidden: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] | None = None
 
@@ -54,6 +57,8 @@ class Shader:
             colour = self._wet(colour, surface)
         if material in _GLOWING:
             colour = colour + surface.params[:, :1] * self._glow(material, albedo)
+        elif material is Material.SIGNAL_LAMP:
+            colour = colour + lamp_radiance(surface.frame, self.signals, light.night)
         elif material is Material.WALL and light.night > 0:
             colour = colour + self._lit_windows(surface)
         return self._haze(colour, surface)
@@ -251,6 +256,7 @@ _ALBEDO: dict[Material, Callable[[Shader, Surface], np.ndarray]] = {
     Material.REARLIGHT: _constant(0.42, 0.02, 0.015),
     Material.CLOTH: _own_colour,
     Material.SKIN: _constant(0.5, 0.3, 0.2),
+    Material.SIGNAL_LAMP: lambda shader, surface: lens_albedo(surface.frame),
 }
 _GLOWING = (Material.METAL, Material.HEADLIGHT, Material.REARLIGHT)
 """Materials whose first param is the radiance of their own."""
