@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from phipd_sim2real.simulator.grade import Grade
 from phipd_sim2real.simulator.junction_floor import Cover, floor
+from phipd_sim2real.simulator.junction_heights import JunctionHeights
 from phipd_sim2real.simulator.lane_strip import LaneEntry, Section, Strip, sample, sections
 from phipd_sim2real.simulator.road_paint import road_paint
 from phipd_sim2real.simulator.road_surface import RoadSurface
@@ -144,6 +145,9 @@ class _Builder:
         self._mesh = RoadMesh()
         self._pieces: list[Triangles | Border] = []
         self._strips: list[Strip] = []
+        self._crossing: dict[int, tuple[str, Strip]] = {}
+        self._driven: list[Strip] = []
+        self._uneven: dict[str, JunctionHeights] = {}
         self._junctions: dict[str, list[np.ndarray]] = defaultdict(list)
 
     def section(self, road_id: int, section: Section, junction: str) -> None:
@@ -160,7 +164,7 @@ class _Builder:
                 if strip is not None:
                     strip = strip.welded(last[0]) if last else strip.welded(first, facing=True)
                     first = first or strip
-                    self._lane(strip, lane, inside)
+                    self._lane(strip, lane, junction)
                     self._strips.append(strip)
                     if inside:
                         self._junctions[junction].append(corners(strip.inner, strip.outer))
@@ -170,13 +174,17 @@ class _Builder:
         if first is not None and not (section.side(-1) and section.side(1)):
             self._pieces.append(Border(first.inner, -first.outward, False, inside))
 
-    def _lane(self, strip: Strip, lane: LaneEntry, inside: bool) -> None:
+    def _lane(self, strip: Strip, lane: LaneEntry, junction: str) -> None:
         """Adds a lane's surface, and the kerb's faces where it is a sidewalk."""
+        inside = junction != "-1"
         material, label = _SURFACES.get(lane.kind, (Material.ROAD, Label.ROADS))
         if material is Material.VERGE and inside:
             return
         lift = UP * (KERB_HEIGHT if material is Material.SIDEWALK else 0.0)
         marks = self._marks(strip, lane) * (material is Material.ROAD and not inside)
+        if inside and material is Material.ROAD:
+            self._crossing[len(self._pieces)] = (junction, strip)
+            self._driven += [strip] if lane.kind == "driving" else []
         self._pieces.append(_lane_surface(strip, lift, material, label, marks, inside))
         if material is Material.SIDEWALK:
             for base in (strip.inner, strip.outer, *_open_ends(strip, lane)):
@@ -199,6 +207,8 @@ class _Builder:
         """Lays floors in the junctions and joins everything to the ground."""
         mesh = self._mesh
         mesh.grade = Grade(np.array(mesh.centres))
+        if not mesh.grade.level:
+            self._even_out()
         pieces = [*self._pieces, *self._floors()]
         walked = (Material.ROAD, Material.SIDEWALK)
         soups = [piece for piece in pieces if isinstance(piece, Triangles)]
@@ -214,14 +224,33 @@ class _Builder:
             mesh.parts += [deck for deck in decks if deck is not None]
         return mesh
 
+    def _even_out(self) -> None:
+        """Brings lanes that cross in junctions to one height."""
+        if not self._driven:
+            return
+        heights = JunctionHeights(self._driven)
+        for index, (junction, strip) in self._crossing.items():
+            squares = heights.lane(strip)
+            if squares is not None:
+                self._uneven[junction] = heights
+                self._pieces[index] = _plain_asphalt(squares)
+        for index, piece in enumerate(self._pieces):
+            if isinstance(piece, Border) and piece.junction and not piece.raised:
+                self._pieces[index] = replace(piece, points=heights.evened(piece.points))
+
     def _floors(self) -> Iterator[Triangles]:
         if not self._junctions:
             return
         cover = Cover(self._mesh.surfaces)
-        for pieces in self._junctions.values():
-            squares = floor(cover, np.concatenate(pieces))
+        for junction, pieces in self._junctions.items():
+            squares = floor(cover, np.concatenate(pieces), self._uneven.get(junction))
             if squares is not None:
-                yield triangles(quads(squares), Material.ROAD, Label.ROADS, params=_PLAIN, frame=(1.0, 0.0, 0.0))
+                yield _plain_asphalt(squares)
+
+
+def _plain_asphalt(squares: np.ndarray) -> Triangles:
+    """(Q, 4, 3) corners as the asphalt of a junction."""
+    return triangles(quads(squares), Material.ROAD, Label.ROADS, params=_PLAIN, frame=(1.0, 0.0, 0.0))
 
 
 def _lane_surface(
