@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -61,6 +62,7 @@ class Scene:
         self._terrain = Terrain(mesh.grade, self._random_seed % 1000)
         self._geometry: dict[str, Geometry] = {}
         self._boxes: dict[str, list[LevelBox]] = {}
+        self._building = threading.Lock()
 
     @classmethod
     def from_opendrive(cls, map_name: str, xodr: str, seed: int = 0) -> Scene:
@@ -75,15 +77,22 @@ class Scene:
 
     def geometry(self, district: str) -> Geometry:
         """The scene in one district of dressing.DISTRICTS, built at the first call."""
-        if district not in self._geometry:
-            parts = [self._mesh.triangles(), self._terrain.triangles()]
-            dressing = dress(self._mesh, self._terrain, DISTRICTS[district], self._random_seed)
-            parts += dressing.parts
-            self._boxes[district] = dressing.boxes
-            self._geometry[district] = Geometry(concatenate(parts))
-        return self._geometry[district]
+        with self._building:
+            if district not in self._geometry:
+                parts = [self._mesh.triangles(), self._terrain.triangles()]
+                dressing = dress(self._mesh, self._terrain, DISTRICTS[district], self._random_seed)
+                parts += dressing.parts
+                self._boxes[district] = dressing.boxes
+                self._geometry[district] = Geometry(concatenate(parts))
+            return self._geometry[district]
 
     def boxes(self, district: str) -> list[LevelBox]:
         """Boxes about everything that stands in the scene: buildings, plants, poles, lights, signs, parked cars."""
         self.geometry(district)
         return self._boxes[district]
+
+
+@lru_cache(maxsize=1)
+def shared_scene(map_name: str, xodr: str, seed: int) -> Scene:
+    """The scene of the map that is served, one for those who draw it and those who run into it."""
+    return Scene.from_opendrive(map_name, xodr, seed)

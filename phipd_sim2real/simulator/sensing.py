@@ -249,10 +249,10 @@ class Studio:
 
     def _renderer_of(self, road_map: RoadMap) -> Renderer:
         from phipd_sim2real.simulator.renderer import Renderer
-        from phipd_sim2real.simulator.scene import Scene
+        from phipd_sim2real.simulator.scene import shared_scene
 
         if self._renderer is None or self._map != road_map:
-            self._renderer = Renderer(Scene.from_opendrive(road_map.name, road_map.xodr, self._seed))
+            self._renderer = Renderer(shared_scene(road_map.name, road_map.xodr, self._seed))
             self._map = road_map
         return self._renderer
 

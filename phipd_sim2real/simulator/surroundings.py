@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -11,12 +10,10 @@ from scipy.spatial import cKDTree
 from phipd_sim2real.geometry import vector_from_carla
 from phipd_sim2real.simulator.footprints import Footprint
 from phipd_sim2real.simulator.level_boxes import LevelBox
+from phipd_sim2real.simulator.looks import LOOKS
 from phipd_sim2real.simulator.maps import RoadMap
-from phipd_sim2real.simulator.scene import Geometry, Scene
+from phipd_sim2real.simulator.scene import Geometry, shared_scene
 from phipd_sim2real.simulator.triangles import Label, Material
-
-DISTRICT = "modern"
-"""The district of the first look; others dress the same map differently."""
 
 OFF_ROAD_M = 3.4
 """Bodies nearer to the middle of a lane than this reach nothing: posts stand beyond shoulder or sidewalk."""
@@ -44,24 +41,27 @@ class Walls(NamedTuple):
 
 
 class Surroundings:
-    """The scene of a map in one district, built when it is first asked for."""
+    """The scene of a map as one look draws it.
+
+    Attributes:
+        geometry: its triangles, right-handed, ready for rays.
+        boxes: about everything that stands there.
+    """
+
+    geometry: Geometry
+    boxes: list[LevelBox]
 
     def __init__(self, road_map: RoadMap, seed: int) -> None:
-        self._map, self._seed = road_map, seed
+        self._scene = shared_scene(road_map.name, road_map.xodr, seed)
+        self._walls_of: dict[str, tuple[Walls, cKDTree]] = {}
+        self.show()
 
-    @cached_property
-    def _scene(self) -> Scene:
-        return Scene.from_opendrive(self._map.name, self._map.xodr, self._seed)
-
-    @property
-    def geometry(self) -> Geometry:
-        """Its triangles, right-handed, ready for rays."""
-        return self._scene.geometry(DISTRICT)
-
-    @property
-    def boxes(self) -> list[LevelBox]:
-        """Boxes about everything that stands there."""
-        return self._scene.boxes(DISTRICT)
+    def show(self, look: str = next(iter(LOOKS))) -> None:
+        """Puts up what a look draws, another district's buildings for some; built now if no one has drawn it yet."""
+        self._district = LOOKS[look].district
+        self.geometry, self.boxes = self._scene.geometry(self._district), self._scene.boxes(self._district)
+        if self._district not in self._walls_of:
+            self._walls_of[self._district] = self._outlined()
 
     def hit(self, footprint: Footprint, height: float) -> Label | None:
         """Label of what a rectangle on the ground overlaps; None where it is free.
@@ -70,15 +70,14 @@ class Surroundings:
             footprint: the rectangle.
             height: of the ground there, metres.
         """
-        walls, tree = self._walls
+        walls, tree = self._walls_of[self._district]
         near = np.array(tree.query_ball_point((footprint.x, footprint.y), footprint.radius + _PIECE_M), int)
         low, high = walls.heights[near].T - height
         near = near[(low < _BUMPER_M[1]) & (high > _BUMPER_M[0])]
         near = near[_crosses(footprint, walls.starts[near], walls.ends[near])]
         return Label(walls.labels[near.min()]) if len(near) else None
 
-    @cached_property
-    def _walls(self) -> tuple[Walls, cKDTree]:
+    def _outlined(self) -> tuple[Walls, cKDTree]:
         """Everything hard, and a tree of the pieces' middles."""
         soup = self.geometry.soup
         hard = np.isin(soup.label, _HARD) | (soup.material == Material.TRUNK)
