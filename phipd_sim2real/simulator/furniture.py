@@ -25,32 +25,37 @@ def upright(yaw: float, base: np.ndarray, shape: np.ndarray) -> np.ndarray:
 
 
 def street_light(base: np.ndarray, yaw: float) -> Triangles:
-    """A 7 m mast with an arm over the road; `yaw` points to the road.
-
-    The triangles of its head carry params 1, for they glow, and the place that they shine from as their frame.
-    """
+    """A 7 m mast with an arm over the road; `yaw` points to the road."""
     mast = prism(regular_polygon(6, 0.11), -0.5, 7.0, taper=0.6)
     arm = prism(rectangle(1.8, 0.1) + np.array([0.8, 0]), 6.9, 7.02)
     head = prism(rectangle(0.75, 0.3) + np.array([1.8, 0]), 6.82, 7.0)
-    shape = upright(yaw, base, np.concatenate([mast, arm, head]))
-    glows = np.arange(len(shape)) >= len(mast) + len(arm)
-    shines_from = upright(yaw, base, np.array([[[1.8, 0.0, 6.8]]]))[0]
+    return _lamp(base, yaw, np.concatenate([mast, arm]), head, (1.8, 0.0, 6.8))
+
+
+def utility_pole(base: np.ndarray, yaw: float) -> Triangles:
+    """A wooden 9 m pole with two cross arms across the road's direction, and a lamp over the road as street lights'."""
+    mast = prism(regular_polygon(6, 0.15), -0.5, 9.0, taper=0.75)
+    arms = [prism(rectangle(0.12, 1.9), z, z + 0.14) for z in (7.7, 8.5)]
+    shape = upright(yaw, base, np.concatenate([mast, *arms]))
+    wood = triangles(shape, Material.TRUNK, Label.POLES, variate=(0.5, 0.5, 0.5))
+    bracket = prism(rectangle(1.3, 0.06) + np.array([0.7, 0]), 6.5, 6.56)
+    head = prism(rectangle(0.4, 0.26) + np.array([1.45, 0]), 6.4, 6.56)
+    return concatenate([wood, _lamp(base, yaw, bracket, head, (1.45, 0.0, 6.38))])
+
+
+def _lamp(
+    base: np.ndarray, yaw: float, holder: np.ndarray, head: np.ndarray, shines_from: tuple[float, float, float]
+) -> Triangles:
+    """Metal with a head that glows: its triangles carry params 1 and the place that they shine from as their frame."""
+    glows = np.arange(len(holder) + len(head)) >= len(holder)
     return triangles(
-        shape,
+        upright(yaw, base, np.concatenate([holder, head])),
         Material.METAL,
         Label.POLES,
         params=glows[:, None, None],
         variate=(0.2, 0.2, 0.2),
-        frame=glows[:, None] * shines_from,
+        frame=glows[:, None] * upright(yaw, base, np.array([[shines_from]]))[0],
     )
-
-
-def utility_pole(base: np.ndarray, yaw: float) -> Triangles:
-    """A wooden 9 m pole with two cross arms across the road's direction."""
-    mast = prism(regular_polygon(6, 0.15), -0.5, 9.0, taper=0.75)
-    arms = [prism(rectangle(0.12, 1.9), z, z + 0.14) for z in (7.7, 8.5)]
-    shape = upright(yaw, base, np.concatenate([mast, *arms]))
-    return triangles(shape, Material.TRUNK, Label.POLES, variate=(0.5, 0.5, 0.5))
 
 
 def stop_sign(base: np.ndarray, yaw: float) -> Triangles:
