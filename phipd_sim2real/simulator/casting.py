@@ -9,9 +9,9 @@ import numpy as np
 
 from phipd_sim2real.geometry import invert, transform_points
 from phipd_sim2real.simulator.actors_mesh import ActorShape, actors_triangles
+from phipd_sim2real.simulator.lane_marks import Mark
 from phipd_sim2real.simulator.pavement import on_paint
 from phipd_sim2real.simulator.rigid_motion import RigidMotion
-from phipd_sim2real.simulator.road_mesh import Mark
 from phipd_sim2real.simulator.scene import Geometry, Scene
 from phipd_sim2real.simulator.screen import SKY
 from phipd_sim2real.simulator.signal_heads import LightTable

@@ -14,7 +14,9 @@ import numpy as np
 from phipd_sim2real.simulator.grade import Grade
 from phipd_sim2real.simulator.junction_floor import Cover, floor
 from phipd_sim2real.simulator.junction_heights import JunctionHeights
+from phipd_sim2real.simulator.lane_marks import BLANKET, Mark, mark_of
 from phipd_sim2real.simulator.lane_strip import LaneEntry, Section, Strip, sample, sections
+from phipd_sim2real.simulator.lane_surface import lane_surface, open_ends, plain_asphalt
 from phipd_sim2real.simulator.road_paint import road_paint
 from phipd_sim2real.simulator.road_surface import RoadSurface
 from phipd_sim2real.simulator.signals import RoadSignal, read_signals
@@ -26,21 +28,6 @@ if TYPE_CHECKING:
 
 _SURFACES = {"sidewalk": (Material.SIDEWALK, Label.SIDEWALKS), "none": (Material.VERGE, Label.TERRAIN)}
 _SURFACES["median"] = _SURFACES["none"]
-_PLAIN = (8.5, 60.0, 20.0)
-"""Road coordinates far from every boundary: in a junction lanes cross, and none may show."""
-
-
-class Mark(NamedTuple):
-    """A lane mark as seen from one lane: offset of the line's middle from the boundary and its width, metres."""
-
-    dashed: bool
-    offset: float
-    width: float
-    yellow: bool
-
-
-BLANKET = Mark(False, 0.0, 100.0, False)
-"""White paint that covers the whole of a surface."""
 
 
 class Edge(NamedTuple):
@@ -85,13 +72,8 @@ class RoadMesh:
 
     def mark_index(self, marking: carla.LaneMarking, first: bool) -> int:
         """Index of a marking in `marks`; `first` picks the first line of a mixed pair."""
-        name = str(marking.type)
-        if name in ("NONE", "Curb", "Grass", "Other"):
-            return 0
-        pair = name in ("SolidSolid", "SolidBroken", "BrokenSolid", "BrokenBroken")
-        dashed = name in ("Broken", "BrokenBroken", "BottsDots", "BrokenSolid" if first else "SolidBroken")
-        width = min(max(marking.width, 0.1), 0.3)
-        return self.index(Mark(dashed, 0.09 + width / 2 if pair else 0.0, width, str(marking.color) == "Yellow"))
+        mark = mark_of(marking, first)
+        return 0 if mark is None else self.index(mark)
 
     def index(self, mark: Mark) -> int:
         """Index of a mark in `marks`, added if it is new."""
@@ -185,9 +167,9 @@ class _Builder:
         if inside and material is Material.ROAD:
             self._crossing[len(self._pieces)] = (junction, strip)
             self._driven += [strip] if lane.kind == "driving" else []
-        self._pieces.append(_lane_surface(strip, lift, material, label, marks, inside))
+        self._pieces.append(lane_surface(strip, lift, material, label, marks, inside))
         if material is Material.SIDEWALK:
-            for base in (strip.inner, strip.outer, *_open_ends(strip, lane)):
+            for base in (strip.inner, strip.outer, *open_ends(strip, lane)):
                 face = quads(corners(base - UP * 0.3, base + lift))
                 self._pieces.append(triangles(face, Material.KERB, label))
         if lane.kind == "parking" and not inside:
@@ -233,7 +215,7 @@ class _Builder:
             squares = heights.lane(strip)
             if squares is not None:
                 self._uneven[junction] = heights
-                self._pieces[index] = _plain_asphalt(squares)
+                self._pieces[index] = plain_asphalt(squares)
         for index, piece in enumerate(self._pieces):
             if isinstance(piece, Border) and piece.junction and not piece.raised:
                 self._pieces[index] = replace(piece, points=heights.evened(piece.points))
@@ -245,40 +227,7 @@ class _Builder:
         for junction, pieces in self._junctions.items():
             squares = floor(cover, np.concatenate(pieces), self._uneven.get(junction))
             if squares is not None:
-                yield _plain_asphalt(squares)
-
-
-def _plain_asphalt(squares: np.ndarray) -> Triangles:
-    """(Q, 4, 3) corners as the asphalt of a junction."""
-    return triangles(quads(squares), Material.ROAD, Label.ROADS, params=_PLAIN, frame=(1.0, 0.0, 0.0))
-
-
-def _lane_surface(
-    strip: Strip, lift: np.ndarray, material: Material, label: Label, marks: np.ndarray, inside: bool
-) -> Triangles:
-    """A lane's surface in road coordinates; within a junction all asphalt is alike."""
-    zero = np.zeros_like(strip.width)
-    near = np.column_stack([strip.station, zero, strip.width])
-    far = np.column_stack([strip.station, strip.width, zero])
-    frame = np.column_stack([strip.tangent, zero])[:-1]
-    plain = inside and material is Material.ROAD
-    return triangles(
-        quads(corners(strip.inner + lift, strip.outer + lift)),
-        material,
-        label,
-        params=_PLAIN if plain else quads(corners(near, far)),
-        marks=np.repeat(marks[:-1], 2, axis=0),
-        frame=(1.0, 0.0, 0.0) if plain else np.repeat(frame, 2, axis=0),
-    )
-
-
-def _open_ends(strip: Strip, lane: LaneEntry) -> list[np.ndarray]:
-    """(2, 3) polylines across the ends at which the lane names no lane that goes on."""
-    return [
-        np.stack([strip.inner[end], strip.outer[end]])
-        for end, linked in zip((0, -1), lane.linked, strict=True)
-        if not linked
-    ]
+                yield plain_asphalt(squares)
 
 
 def _on_the_ground(border: Border, grade: Grade) -> list[Edge]:

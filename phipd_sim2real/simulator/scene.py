@@ -8,10 +8,12 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from phipd_sim2real.simulator.dressing import DISTRICTS, dress
+from phipd_sim2real.simulator.districts import DISTRICTS
+from phipd_sim2real.simulator.dressing import dress
 from phipd_sim2real.simulator.ground import Terrain
+from phipd_sim2real.simulator.lane_marks import Mark
 from phipd_sim2real.simulator.level_boxes import LevelBox
-from phipd_sim2real.simulator.road_mesh import Mark, RoadMesh, road_mesh
+from phipd_sim2real.simulator.road_mesh import RoadMesh, road_mesh
 from phipd_sim2real.simulator.triangles import Material, Triangles, concatenate
 
 
@@ -76,7 +78,7 @@ class Scene:
         return cls(map_name, seed, road_mesh(map_name, xodr))
 
     def geometry(self, district: str) -> Geometry:
-        """The scene in one district of dressing.DISTRICTS, built at the first call."""
+        """The scene in one district of districts.DISTRICTS, built at the first call."""
         with self._building:
             if district not in self._geometry:
                 parts = [self._mesh.triangles(), self._terrain.triangles()]

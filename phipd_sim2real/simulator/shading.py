@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from phipd_sim2real.simulator.lamps import Lamp, irradiance
-from phipd_sim2real.simulator.looks import Look
+from phipd_sim2real.simulator.lane_marks import Mark
+from phipd_sim2real.simulator.look import Look
 from phipd_sim2real.simulator.pavement import pavement_albedo, road_albedo
-from phipd_sim2real.simulator.road_mesh import Mark
 from phipd_sim2real.simulator.signal_heads import LightTable, lamp_radiance, lens_albedo
 from phipd_sim2real.simulator.sky import Light, sky_radiance
 from phipd_sim2real.simulator.surface import Surface, dot
