@@ -65,8 +65,17 @@ def floor(cover: Cover, pieces: np.ndarray, heights: JunctionHeights | None = No
     _, nearest = cKDTree(points[:, :2]).query(outline.reshape(-1, 2), k=4)
     lowest = points[nearest, 2].min(1)
     if heights is not None:
-        lowest = heights.below(np.column_stack([outline.reshape(-1, 2), lowest]))
+        places = np.column_stack([outline.reshape(-1, 2), lowest])
+        # In a gap the floor is what one sees; under lanes it must not show through their slopes.
+        lowest = np.where(_covered(cover, places), heights.below(places), heights.evened(places)[:, 2])
     return np.concatenate([outline, lowest.reshape(len(outline), 4, 1) - _SINK], axis=2)
+
+
+def _covered(cover: Cover, points: np.ndarray) -> np.ndarray:
+    """(n,) bool: whether lanes lie all around (n, 3) points."""
+    column, row = np.round((points[:, :2] - cover.origin) / PIXEL).astype(int).T
+    inside = cv2.erode(cover.taken, np.ones((3, 3), np.uint8))
+    return inside[row, column] > 0
 
 
 def _blocks(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
