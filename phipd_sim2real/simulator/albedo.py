@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from phipd_sim2real.simulator.pavement import pavement_albedo, road_albedo
+from phipd_sim2real.simulator.signal_heads import lens_albedo
 from phipd_sim2real.simulator.surface import Surface, dot
 from phipd_sim2real.simulator.textures import fade, fractal_tile, pulse_coverage, sample_tile, smoothstep
 from phipd_sim2real.simulator.triangles import Material
@@ -167,5 +168,6 @@ ALBEDO: dict[Material, Callable[[Shader, Surface], np.ndarray]] = {
     Material.REARLIGHT: _constant(0.42, 0.02, 0.015),
     Material.CLOTH: _own_colour,
     Material.SKIN: _constant(0.5, 0.3, 0.2),
+    Material.SIGNAL_LAMP: lambda shader, surface: lens_albedo(surface.frame),
 }
 """(N, 3) linear albedo of a surface, by its material."""

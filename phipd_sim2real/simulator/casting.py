@@ -9,11 +9,12 @@ import numpy as np
 
 from phipd_sim2real.geometry import invert, transform_points
 from phipd_sim2real.simulator.actors_mesh import ActorShape, actors_triangles
+from phipd_sim2real.simulator.lane_marks import Mark
 from phipd_sim2real.simulator.pavement import on_paint
 from phipd_sim2real.simulator.rigid_motion import RigidMotion
-from phipd_sim2real.simulator.road_mesh import Mark
 from phipd_sim2real.simulator.scene import Geometry, Scene
 from phipd_sim2real.simulator.screen import SKY
+from phipd_sim2real.simulator.signal_heads import LightTable
 from phipd_sim2real.simulator.surface import Hits, dot
 from phipd_sim2real.simulator.triangles import Label, Material
 
@@ -80,7 +81,13 @@ class Stage:
     """
 
     def __init__(
-        self, scene: Scene, district: str, actors: Sequence[ActorShape], eye: np.ndarray, shutter_s: float | None = None
+        self,
+        scene: Scene,
+        district: str,
+        actors: Sequence[ActorShape],
+        eye: np.ndarray,
+        shutter_s: float | None = None,
+        signals: LightTable | None = None,
     ) -> None:
         """
         Args:
@@ -89,9 +96,11 @@ class Stage:
             eye: (3,) world metres, where the sensor is.
             shutter_s: seconds between the two poses of each actor, for casts whose rays leave at different
                 moments: actors then move during the cast. None for casts of one moment.
+            signals: gives the traffic lights' heads their instances; None leaves them in the background.
         """
         self.actors = _around(eye, actors)
         self._marks: list[Mark | None] = scene.marks
+        self._signals = signals or LightTable.of(scene.heads, ())
         static = scene.geometry(district)
         groups = [[actor] for actor in self.actors] if shutter_s else [self.actors]
         soups = [actors_triangles(group) for group in groups]
@@ -143,6 +152,7 @@ class Stage:
             semantics[hits.rows] = layer.soup.label.take(hits.triangle)
             instances[hits.rows] = layer.soup.instance.take(hits.triangle)
         layer, hits = seen.layers[0]
+        instances[hits.rows] = self._signals.instances[instances[hits.rows]]
         road = np.flatnonzero(seen.material[hits.rows] == Material.ROAD)
         codes = layer.soup.marks.take(hits.triangle.take(road), axis=0)
         painted = on_paint(hits.params(layer.soup, road), codes, self._marks)

@@ -21,9 +21,8 @@ from phipd_sim2real.simulator.network import (
     Signal,
 )
 from phipd_sim2real.simulator.paths import Arc, Pose, biarc, length_of, profile
+from phipd_sim2real.simulator.turns import faced, faces, joined_lanes, lane_pairs
 
-STRAIGHT_ON = math.radians(50.0)
-"""Largest turn that still counts as going straight on."""
 STOP_LINE, CROSSWALK = (5.2, 0.5), (2.6, 3.0)
 """Metres before the road's end and along the road of a stop line and of a crosswalk."""
 NAMES = {TRAFFIC_LIGHT: "Signal_3Light_Post01", STOP: "Sign_Stop", YIELD: "Sign_Yield"}
@@ -102,7 +101,7 @@ class Builder:
         """
         (come, lane_in), (go, lane_out) = source, target
         arcs = _path(come.left_edge(lane_in, into=True), go.left_edge(lane_out, into=False))
-        right, links = _joined(come, lane_in, go, lane_out, outer)
+        right, links = joined_lanes(come, lane_in, go, lane_out, outer)
         left: tuple[Lane, ...] = ()
         if inner:
             left = come.road.section.left
@@ -133,7 +132,7 @@ class Builder:
             ways[k] = []
             for step in range(1, len(arms)):
                 go = arms[(k + step) % len(arms)]
-                for lane_in, lane_out in _lane_pairs(come, go, _faced(come, arms)):
+                for lane_in, lane_out in lane_pairs(come, go, faced(come, arms)):
                     outer = step == 1 and lane_in == come.incoming[-1] and lane_out == go.outgoing[-1]
                     ways[k].append(self.connect(junction, (come, lane_in), (go, lane_out), outer))
             if crosswalks and come.road.section.side(-1)[-1].kind == "sidewalk":
@@ -141,7 +140,7 @@ class Builder:
         if control == "lights":
             self._lights(junction, arms, ways)
         elif control in ("stop", "yield"):
-            minor = [k for k, arm in enumerate(arms) if arm.incoming and not _faced(arm, arms)]
+            minor = [k for k, arm in enumerate(arms) if arm.incoming and not faced(arm, arms)]
             for k in minor:
                 self.priority(arms[k], control)
         return junction
@@ -168,7 +167,7 @@ class Builder:
             arm.road.paint.append(_stop_line(arm))
             for road in ways[k]:
                 road.references.append(light.signal_id)
-            shared = next((lights for first, lights in phases if _faces(first, arm)), None)
+            shared = next((lights for first, lights in phases if faces(first, arm)), None)
             if shared is None:
                 phases.append((arm, [light.signal_id]))
             else:
@@ -184,68 +183,6 @@ def _path(start: Pose, end: Pose) -> list[Arc]:
     if math.hypot(aligned.x - end.x, aligned.y - end.y) < 1e-4 and turned < 1e-5:
         return [Arc(start.x, start.y, start.heading, ahead, 0.0)]
     return biarc(start, end)
-
-
-def _joined(
-    come: End, lane_in: int, go: End, lane_out: int, outer: bool
-) -> tuple[tuple[Lane, ...], dict[int, tuple[int | None, int | None]]]:
-    """Right-hand lanes of a connecting road and their links: the driving lane, and what lies outside it.
-
-    Lanes of one kind join; a lane that only one side has, such as a gutter, tapers away.
-    """
-    ins = list(enumerate(come.road.section.side(lane_in)))[abs(lane_in) - 1 :]
-    outs = list(enumerate(go.road.section.side(lane_out)))[abs(lane_out) - 1 :]
-    if not outer:
-        ins, outs = ins[:1], outs[:1]
-    lanes: list[Lane] = []
-    links: dict[int, tuple[int | None, int | None]] = {}
-    while ins or outs:
-        first = last = None
-        if ins and outs and ins[0][1].kind == outs[0][1].kind:
-            first, last = ins.pop(0), outs.pop(0)
-        elif outs and (not ins or ins[0][1].kind in [lane.kind for _, lane in outs]):
-            last = outs.pop(0)
-        else:
-            first = ins.pop(0)
-        kind = (first or last)[1].kind
-        lanes.append(Lane(kind, first[1].width if first else 0.0, end_width=last[1].width if last else 0.0))
-        links[-len(lanes)] = (_lane_id(first, lane_in), _lane_id(last, lane_out))
-    return tuple(lanes), links
-
-
-def _lane_id(place: tuple[int, Lane] | None, alike: int) -> int | None:
-    """Id of a lane on the side of the lane `alike`."""
-    return None if place is None else int(math.copysign(place[0] + 1, alike))
-
-
-def _turn(come: End, go: End) -> float:
-    """Radians by which one turns from one arm into another, left positive."""
-    return math.remainder(go.pose_outward.heading - come.pose_outward.heading - math.pi, 2 * math.pi)
-
-
-def _faces(arm: End, other: End) -> bool:
-    return abs(_turn(arm, other)) < STRAIGHT_ON
-
-
-def _faced(arm: End, arms: Sequence[End]) -> bool:
-    return any(other is not arm and _faces(arm, other) for other in arms)
-
-
-def _lane_pairs(come: End, go: End, faced: bool) -> list[tuple[int, int]]:
-    """Which lanes lead from one arm to another: the outermost turns right, the innermost left, all go straight on.
-
-    Where no arm is `faced`, every lane but the outermost turns left.
-    """
-    ins, outs = come.incoming, go.outgoing
-    if not ins or not outs:
-        return []
-    turn = _turn(come, go)
-    if turn < -STRAIGHT_ON:
-        return [(ins[-1], outs[-1])]
-    if turn > STRAIGHT_ON:
-        turning = ins[:1] if faced else ins[: max(1, len(ins) - 1)]
-        return [(lane, outs[min(k, len(outs) - 1)]) for k, lane in enumerate(turning)]
-    return [(lane, outs[min(k, len(outs) - 1)]) for k, lane in enumerate(ins)]
 
 
 def _stop_line(arm: End) -> Painted:

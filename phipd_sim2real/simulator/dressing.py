@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from phipd_sim2real.simulator.buildings import Footprint, block, house
+from phipd_sim2real.simulator.districts import District
 from phipd_sim2real.simulator.furniture import (
     delineator,
     fence,
@@ -15,7 +16,6 @@ from phipd_sim2real.simulator.furniture import (
     road_sign,
     stop_sign,
     street_light,
-    traffic_light,
     utility_pole,
     yield_sign,
 )
@@ -23,73 +23,13 @@ from phipd_sim2real.simulator.ground import Occupancy, Terrain
 from phipd_sim2real.simulator.level_boxes import LevelBox, boxes_about
 from phipd_sim2real.simulator.parked import parked_cars
 from phipd_sim2real.simulator.road_mesh import Edge, RoadMesh
+from phipd_sim2real.simulator.signal_heads import traffic_light
 from phipd_sim2real.simulator.signals import SPEED_LIMIT, STOP, TRAFFIC_LIGHT, YIELD, RoadSignal
 from phipd_sim2real.simulator.triangles import Triangles, rectangle
 from phipd_sim2real.simulator.vegetation import bush, hedge, tree
 
 STEEPEST_PLOT = 4.0
 """Metres between the lowest and the highest corner from which on nobody builds."""
-
-
-@dataclass(frozen=True)
-class District:
-    """How a neighbourhood is furnished.
-
-    Attributes:
-        trees: kinds of tree, as vegetation.tree names them.
-        tree_spacing: mean metres between trees of a row.
-        leafy: whether bushes are leafy rather than smooth.
-        gabled: share of buildings that are gabled houses.
-        floors: least and most floors of flat-roofed buildings.
-        frontage: least and most metres of a building along the road.
-        setback: least and most metres between a building and the road's border.
-        hedges: share of plots closed by a hedge; the same share again by a fence.
-        lamps: True for street lights, False for wooden utility poles.
-        delineators: whether white posts line the open road.
-        woods: trees per hectare away from the road.
-    """
-
-    trees: tuple[str, ...]
-    tree_spacing: float
-    leafy: bool
-    gabled: float
-    floors: tuple[int, int]
-    frontage: tuple[float, float]
-    setback: tuple[float, float]
-    hedges: float
-    lamps: bool
-    delineators: bool
-    woods: float
-
-
-DISTRICTS = {
-    "modern": District(
-        trees=("round", "round", "conifer"),
-        tree_spacing=13.0,
-        leafy=False,
-        gabled=0.25,
-        floors=(2, 6),
-        frontage=(12, 26),
-        setback=(5, 12),
-        hedges=0.1,
-        lamps=True,
-        delineators=False,
-        woods=3.0,
-    ),
-    "old": District(
-        trees=("broad", "broad", "poplar", "bare"),
-        tree_spacing=11.0,
-        leafy=True,
-        gabled=0.75,
-        floors=(2, 4),
-        frontage=(9, 17),
-        setback=(3, 9),
-        hedges=0.3,
-        lamps=False,
-        delineators=True,
-        woods=4.0,
-    ),
-}
 
 
 @dataclass
@@ -131,14 +71,14 @@ def dress(mesh: RoadMesh, terrain: Terrain, district: District, seed: int) -> Dr
         work.rows_of_trees(edge)
         work.bushes(edge)
     work.woods(borders)
-    for signal in mesh.signals:
-        work.signal(signal)
+    for number, signal in enumerate(mesh.signals, 1):
+        work.signal(signal, number)
     for car, yaw in parked_cars(mesh.parking, rng):
         work.dressing.add(car, yaw)
     return work.dressing
 
 
-_SIGNAL_SHAPES = {TRAFFIC_LIGHT: traffic_light, STOP: stop_sign, YIELD: yield_sign}
+_SIGN_SHAPES = {STOP: stop_sign, YIELD: yield_sign}
 
 
 def _length(edge: Edge) -> float:
@@ -175,14 +115,16 @@ class _Dresser:
             for at, outward in self._walk(edge, 25.0):
                 self._stand(at + outward * 0.7, 0.1, delineator, outward)
 
-    def signal(self, signal: RoadSignal) -> None:
-        """A light or sign of the map, where the map says."""
+    def signal(self, signal: RoadSignal, number: int) -> None:
+        """A light or sign of the map, where the map says; `number` tells a light from the others."""
         x, y, z = signal.foot.location
         base, yaw = np.array([x, -y, z]), -float(np.radians(signal.foot.rotation[1]))
         if signal.kind == SPEED_LIMIT:
             self.dressing.add(limit_sign(base, yaw, round(signal.value)), yaw)
-        elif signal.kind in _SIGNAL_SHAPES:
-            self.dressing.add(_SIGNAL_SHAPES[signal.kind](base, yaw), yaw)
+        elif signal.kind == TRAFFIC_LIGHT:
+            self.dressing.add(traffic_light(base, yaw, number), yaw)
+        elif signal.kind in _SIGN_SHAPES:
+            self.dressing.add(_SIGN_SHAPES[signal.kind](base, yaw), yaw)
 
     def buildings(self, edge: Edge) -> None:
         """Plots along the border: dense in built-up stretches, rare in the open."""

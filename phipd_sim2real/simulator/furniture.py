@@ -18,90 +18,73 @@ from phipd_sim2real.simulator.triangles import (
 )
 
 
-def _upright(yaw: float, base: np.ndarray, shape: np.ndarray) -> np.ndarray:
+def upright(yaw: float, base: np.ndarray, shape: np.ndarray) -> np.ndarray:
     """Turns (T, 3, 3) local metres (x to the road) by `yaw` and moves them to `base`."""
     c, s = np.cos(yaw), np.sin(yaw)
     return shape @ np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]).T + base
 
 
 def street_light(base: np.ndarray, yaw: float) -> Triangles:
-    """A 7 m mast with an arm over the road; `yaw` points to the road.
-
-    The triangles of its head carry params 1, for they glow, and the place that they shine from as their frame.
-    """
+    """A 7 m mast with an arm over the road; `yaw` points to the road."""
     mast = prism(regular_polygon(6, 0.11), -0.5, 7.0, taper=0.6)
     arm = prism(rectangle(1.8, 0.1) + np.array([0.8, 0]), 6.9, 7.02)
     head = prism(rectangle(0.75, 0.3) + np.array([1.8, 0]), 6.82, 7.0)
-    shape = _upright(yaw, base, np.concatenate([mast, arm, head]))
-    glows = np.arange(len(shape)) >= len(mast) + len(arm)
-    shines_from = _upright(yaw, base, np.array([[[1.8, 0.0, 6.8]]]))[0]
+    return _lamp(base, yaw, np.concatenate([mast, arm]), head, (1.8, 0.0, 6.8))
+
+
+def utility_pole(base: np.ndarray, yaw: float) -> Triangles:
+    """A wooden 9 m pole with two cross arms across the road's direction, and a lamp over the road as street lights'."""
+    mast = prism(regular_polygon(6, 0.15), -0.5, 9.0, taper=0.75)
+    arms = [prism(rectangle(0.12, 1.9), z, z + 0.14) for z in (7.7, 8.5)]
+    shape = upright(yaw, base, np.concatenate([mast, *arms]))
+    wood = triangles(shape, Material.TRUNK, Label.POLES, variate=(0.5, 0.5, 0.5))
+    bracket = prism(rectangle(1.3, 0.06) + np.array([0.7, 0]), 6.5, 6.56)
+    head = prism(rectangle(0.4, 0.26) + np.array([1.45, 0]), 6.4, 6.56)
+    return concatenate([wood, _lamp(base, yaw, bracket, head, (1.45, 0.0, 6.38))])
+
+
+def _lamp(
+    base: np.ndarray, yaw: float, holder: np.ndarray, head: np.ndarray, shines_from: tuple[float, float, float]
+) -> Triangles:
+    """Metal with a head that glows: its triangles carry params 1 and the place that they shine from as their frame."""
+    glows = np.arange(len(holder) + len(head)) >= len(holder)
     return triangles(
-        shape,
+        upright(yaw, base, np.concatenate([holder, head])),
         Material.METAL,
         Label.POLES,
         params=glows[:, None, None],
         variate=(0.2, 0.2, 0.2),
-        frame=glows[:, None] * shines_from,
-    )
-
-
-def utility_pole(base: np.ndarray, yaw: float) -> Triangles:
-    """A wooden 9 m pole with two cross arms across the road's direction."""
-    mast = prism(regular_polygon(6, 0.15), -0.5, 9.0, taper=0.75)
-    arms = [prism(rectangle(0.12, 1.9), z, z + 0.14) for z in (7.7, 8.5)]
-    shape = _upright(yaw, base, np.concatenate([mast, *arms]))
-    return triangles(shape, Material.TRUNK, Label.POLES, variate=(0.5, 0.5, 0.5))
-
-
-HEAD_CENTRE, HEAD_HALF_SIZE = (0.12, 0.0, 2.9), (0.15, 0.17, 0.5)
-"""Of a traffic light's housing, metres in the frame of its foot, which looks along x."""
-
-
-def traffic_light(base: np.ndarray, yaw: float) -> Triangles:
-    """A light with three dark lenses on a 3.4 m post; `yaw` is where it looks."""
-    post = _upright(yaw, base, prism(regular_polygon(6, 0.07), -0.5, 3.4))
-    long, wide, high = HEAD_HALF_SIZE
-    middle = HEAD_CENTRE[2]
-    housing = prism(rectangle(2 * long, 2 * wide) + HEAD_CENTRE[:2], middle - high, middle + high)
-    lenses = [_disc(0.28, z, 0.11, 8) for z in (2.57, 2.9, 3.23)]
-    return concatenate(
-        [
-            triangles(post, Material.METAL, Label.POLES, variate=(0.2, 0.2, 0.2)),
-            triangles(
-                _upright(yaw, base, housing), Material.PAINTWORK, Label.TRAFFIC_LIGHT, variate=(0.03, 0.03, 0.03)
-            ),
-            triangles(_upright(yaw, base, np.concatenate(lenses)), Material.GLASS, Label.TRAFFIC_LIGHT),
-        ]
+        frame=glows[:, None] * upright(yaw, base, np.array([[shines_from]]))[0],
     )
 
 
 def stop_sign(base: np.ndarray, yaw: float) -> Triangles:
     """A red octagon with a white rim and a white bar."""
     faces = [
-        (_disc(0.05, 2.5, 0.42, 8, np.pi / 8), (0.85, 0.85, 0.85)),
-        (_disc(0.06, 2.5, 0.38, 8, np.pi / 8), (0.6, 0.02, 0.02)),
+        (disc(0.05, 2.5, 0.42, 8, np.pi / 8), (0.85, 0.85, 0.85)),
+        (disc(0.06, 2.5, 0.38, 8, np.pi / 8), (0.6, 0.02, 0.02)),
     ]
-    faces.append((_plate(0.07, 2.5, 0.5, 0.14), (0.9, 0.9, 0.9)))
+    faces.append((plate(0.07, 2.5, 0.5, 0.14), (0.9, 0.9, 0.9)))
     return _sign(base, yaw, faces)
 
 
 def yield_sign(base: np.ndarray, yaw: float) -> Triangles:
     """A white triangle on its point, with a red rim."""
     faces = [
-        (_disc(0.05, 2.5, 0.46, 3, -np.pi / 2), (0.6, 0.02, 0.02)),
-        (_disc(0.06, 2.5, 0.27, 3, -np.pi / 2), (0.85, 0.85, 0.85)),
+        (disc(0.05, 2.5, 0.46, 3, -np.pi / 2), (0.6, 0.02, 0.02)),
+        (disc(0.06, 2.5, 0.27, 3, -np.pi / 2), (0.85, 0.85, 0.85)),
     ]
     return _sign(base, yaw, faces)
 
 
 def limit_sign(base: np.ndarray, yaw: float, limit: int) -> Triangles:
     """A white disc with a red ring and the digits of a speed limit."""
-    faces = [(_disc(0.05, 2.5, 0.4, 16), (0.6, 0.02, 0.02)), (_disc(0.06, 2.5, 0.32, 16), (0.85, 0.85, 0.85))]
+    faces = [(disc(0.05, 2.5, 0.4, 16), (0.6, 0.02, 0.02)), (disc(0.06, 2.5, 0.32, 16), (0.85, 0.85, 0.85))]
     text = str(limit)
     for place, digit in enumerate(text):
         # Read from the front, the first digit is on the left, which is the plate's own right (-y).
         middle = 0.19 * ((len(text) - 1) / 2 - place)
-        strokes = [_plate(0.07, 2.5 + z, w, h, -middle + y) for y, z, w, h in _strokes(int(digit))]
+        strokes = [plate(0.07, 2.5 + z, w, h, -middle + y) for y, z, w, h in _strokes(int(digit))]
         faces.append((np.concatenate(strokes), (0.02, 0.02, 0.02)))
     return _sign(base, yaw, faces)
 
@@ -119,21 +102,21 @@ def _strokes(digit: int) -> list[tuple[float, float, float, float]]:
 
 
 def _sign(base: np.ndarray, yaw: float, faces: list[tuple[np.ndarray, tuple[float, float, float]]]) -> Triangles:
-    post = _upright(yaw, base, prism(regular_polygon(5, 0.045), -0.4, 2.6))
+    post = upright(yaw, base, prism(regular_polygon(5, 0.045), -0.4, 2.6))
     parts = [triangles(post, Material.METAL, Label.POLES, variate=(0.5, 0.5, 0.5))]
     for shape, colour in faces:
-        parts.append(triangles(_upright(yaw, base, shape), Material.PAINTWORK, Label.TRAFFIC_SIGNS, variate=colour))
+        parts.append(triangles(upright(yaw, base, shape), Material.PAINTWORK, Label.TRAFFIC_SIGNS, variate=colour))
     return concatenate(parts)
 
 
-def _disc(ahead: float, height: float, radius: float, sides: int, turn: float = 0.0) -> np.ndarray:
+def disc(ahead: float, height: float, radius: float, sides: int, turn: float = 0.0) -> np.ndarray:
     """An upright polygon that looks along x, (T, 3, 3)."""
     angle = turn + np.arange(sides) * (2 * np.pi / sides)
     rim = np.column_stack([np.full(sides, ahead), radius * np.cos(angle), height + radius * np.sin(angle)])
     return np.stack([np.broadcast_to(rim[0], (sides - 2, 3)), rim[1:-1], rim[2:]], axis=1)
 
 
-def _plate(ahead: float, height: float, width: float, tall: float, left: float = 0.0) -> np.ndarray:
+def plate(ahead: float, height: float, width: float, tall: float, left: float = 0.0) -> np.ndarray:
     """An upright rectangle that looks along x, (2, 3, 3)."""
     outline = rectangle(width, tall)
     return quads(np.column_stack([np.full(4, ahead), outline[:, 0] + left, outline[:, 1] + height])[None])
@@ -141,7 +124,7 @@ def _plate(ahead: float, height: float, width: float, tall: float, left: float =
 
 def road_sign(base: np.ndarray, yaw: float, kind: int) -> Triangles:
     """A round, triangular or square sign on a post; `yaw` is where its face looks."""
-    post = _upright(yaw, base, prism(regular_polygon(5, 0.045), -0.4, 2.6))
+    post = upright(yaw, base, prism(regular_polygon(5, 0.045), -0.4, 2.6))
     outline = regular_polygon((10, 3, 4)[kind], 0.42)
     turn = (0, np.pi / 2, np.pi / 4)[kind]
     c, s = np.cos(turn), np.sin(turn)
@@ -151,7 +134,7 @@ def road_sign(base: np.ndarray, yaw: float, kind: int) -> Triangles:
     flat = np.column_stack([np.full(len(outline), 0.42), outline])
     fan = [np.stack([np.broadcast_to(p[0], (len(p) - 2, 3)), p[1:-1], p[2:]], axis=1) for p in (plate, flat)]
     face = triangles(
-        _upright(yaw, base, fan[0]),
+        upright(yaw, base, fan[0]),
         Material.SIGN,
         Label.TRAFFIC_SIGNS,
         params=fan[1],
@@ -162,7 +145,7 @@ def road_sign(base: np.ndarray, yaw: float, kind: int) -> Triangles:
 
 def delineator(base: np.ndarray, yaw: float) -> Triangles:
     """A metre-high white post beside the road."""
-    post = _upright(yaw, base, prism(regular_polygon(4, 0.07), -0.3, 1.0, taper=0.8))
+    post = upright(yaw, base, prism(regular_polygon(4, 0.07), -0.3, 1.0, taper=0.8))
     return triangles(post, Material.METAL, Label.POLES, variate=(0.95, 0.95, 0.95))
 
 

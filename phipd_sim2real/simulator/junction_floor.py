@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
+from phipd_sim2real.simulator.junction_heights import JunctionHeights
+
 PIXEL = 0.5
 """Metres."""
 LARGEST_HOLE = 140.0
@@ -35,12 +37,13 @@ class Cover:
             cv2.fillConvexPoly(self.taken, outline, 1)
 
 
-def floor(cover: Cover, pieces: np.ndarray) -> np.ndarray | None:
+def floor(cover: Cover, pieces: np.ndarray, heights: JunctionHeights | None = None) -> np.ndarray | None:
     """Asphalt under one junction and in its gaps: slits between lanes are narrower than any pixel.
 
     Args:
         cover: of the whole map.
         pieces: (n, 4, 3) corners of the pieces of the junction's lanes, world metres.
+        heights: where the junction's lanes disagree, the heights that they agree on.
 
     Returns:
         (Q, 4, 3) squares just below the lanes; None for a junction too small to have any.
@@ -60,8 +63,19 @@ def floor(cover: Cover, pieces: np.ndarray) -> np.ndarray | None:
         return None
     outline = (corner[:, None] + size * np.array([[0, 0], [1, 0], [1, 1], [0, 1]])) * PIXEL + cover.origin
     _, nearest = cKDTree(points[:, :2]).query(outline.reshape(-1, 2), k=4)
-    heights = points[nearest, 2].min(1).reshape(len(outline), 4, 1) - _SINK
-    return np.concatenate([outline, heights], axis=2)
+    lowest = points[nearest, 2].min(1)
+    if heights is not None:
+        places = np.column_stack([outline.reshape(-1, 2), lowest])
+        # In a gap the floor is what one sees; under lanes it must not show through their slopes.
+        lowest = np.where(_covered(cover, places), heights.below(places), heights.evened(places)[:, 2])
+    return np.concatenate([outline, lowest.reshape(len(outline), 4, 1) - _SINK], axis=2)
+
+
+def _covered(cover: Cover, points: np.ndarray) -> np.ndarray:
+    """(n,) bool: whether lanes lie all around (n, 3) points."""
+    column, row = np.round((points[:, :2] - cover.origin) / PIXEL).astype(int).T
+    inside = cv2.erode(cover.taken, np.ones((3, 3), np.uint8))
+    return inside[row, column] > 0
 
 
 def _blocks(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

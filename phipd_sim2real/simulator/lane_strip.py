@@ -95,7 +95,11 @@ def _entry(lane: ET.Element) -> LaneEntry:
 
 
 def sample(road_map: carla.Map, road_id: int, lane_id: int, stations: np.ndarray) -> Strip | None:
-    """Samples one lane; None where the map does not know it or it has no width."""
+    """Samples one lane; None where the map does not know it or it has no width.
+
+    Lanes are level across, as `carla.Map` has them: it passes over superelevation, crossfall and the lanes' own
+    heights, and clients stand cars on what it says.
+    """
     rows, markings = [], []
     for station in stations:
         waypoint = road_map.get_waypoint_xodr(road_id, lane_id, float(station))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from phipd_sim2real.simulator.looks import LensLook
+from phipd_sim2real.simulator.look import LensLook
 
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from phipd_sim2real.simulator.looks import GroundLook, Look
-from phipd_sim2real.simulator.road_mesh import Mark
+from phipd_sim2real.simulator.lane_marks import Mark
+from phipd_sim2real.simulator.look import GroundLook, Look
 from phipd_sim2real.simulator.sky import Light
 from phipd_sim2real.simulator.surface import Surface, dot
 from phipd_sim2real.simulator.textures import (

@@ -18,6 +18,7 @@ from phipd_sim2real.simulator.rays import CameraView, axis_cosines, shadow_patte
 from phipd_sim2real.simulator.scene import Geometry, Scene
 from phipd_sim2real.simulator.screen import IS_GROUND, SKY, edges, soften
 from phipd_sim2real.simulator.shading import Shader
+from phipd_sim2real.simulator.signal_heads import LightShown, LightTable
 from phipd_sim2real.simulator.sky import Weather, light, sky_radiance
 from phipd_sim2real.simulator.surface import Hits, Surface, shading_normal
 from phipd_sim2real.simulator.triangles import Material
@@ -35,7 +36,7 @@ class Frame:
         rgb: (H, W, 3) uint8.
         depth: (H, W) float32 metres along the camera's x axis; 1000 for the sky.
         semantics: (H, W) uint8 CARLA CityObjectLabel.
-        instances: (H, W) uint16; 0 for the background, an actor's id modulo 65536.
+        instances: (H, W) uint16; 0 for the background, an actor's id modulo 65536, also of traffic lights' heads.
         normals: (H, W, 3) float32 geometric unit normals that face the eye, right-handed world; 0 for the sky.
         flow: (H, W, 2) float32 pixels, right and down, that the point under each pixel has moved since the tick
             before; NaN where it was behind the camera or beyond what its lens images.
@@ -67,6 +68,7 @@ class Renderer:
         weather: Weather,
         seed: int,
         kinds: frozenset[str] = USUAL,
+        lights: Sequence[LightShown] = (),
     ) -> Frame:
         """Renders one frame.
 
@@ -77,30 +79,38 @@ class Renderer:
             weather: CARLA's, as far as it shows.
             seed: of this frame's grain.
             kinds: which fields of the frame are wanted; depth and labels are always there.
+            lights: what the map's traffic lights show; those left out are off.
 
         Raises:
             UsageError: an unknown look.
         """
         if look not in LOOKS:
             raise UsageError(f"look {look!r} is unknown; give one of {', '.join(sorted(LOOKS))}")
-        return _Picture(self.scene, view, actors, look, weather).develop(seed, kinds)
+        return _Picture(self.scene, view, actors, look, weather, lights).develop(seed, kinds)
 
 
 class _Picture:
     """The work on one frame."""
 
     def __init__(
-        self, scene: Scene, view: CameraView, actors: Sequence[ActorShape], look: str, weather: Weather
+        self,
+        scene: Scene,
+        view: CameraView,
+        actors: Sequence[ActorShape],
+        look: str,
+        weather: Weather,
+        lights: Sequence[LightShown],
     ) -> None:
         self._view, self._look = view, LOOKS[look]
         eye = view.pose_camera_in_world[:3, 3]
         moving_s = view.delta_s if view.readout else None
-        self._stage = Stage(scene, self._look.district, actors, eye, moving_s)
+        signals = LightTable.of(scene.heads, lights)
+        self._stage = Stage(scene, self._look.district, actors, eye, moving_s, signals)
         self._light = light(self._look, weather)
         lamps = head_lamps(actors, eye)
         if self._light.night:
             lamps += street_lamps(self._stage.layers[0].lamp_heads, eye)
-        self._shader = Shader(self._look, self._light, scene.marks, lamps, self._stage.blocked)
+        self._shader = Shader(self._look, self._light, scene.marks, signals, lamps, self._stage.blocked)
 
     def develop(self, seed: int, kinds: frozenset[str]) -> Frame:
         """Casts once and reads every wanted kind of picture off the hits."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +13,10 @@ import numpy as np
 
 from phipd_sim2real.simulator.grade import Grade
 from phipd_sim2real.simulator.junction_floor import Cover, floor
+from phipd_sim2real.simulator.junction_heights import JunctionHeights
+from phipd_sim2real.simulator.lane_marks import BLANKET, Mark, mark_of
 from phipd_sim2real.simulator.lane_strip import LaneEntry, Section, Strip, sample, sections
+from phipd_sim2real.simulator.lane_surface import lane_surface, open_ends, plain_asphalt
 from phipd_sim2real.simulator.road_paint import road_paint
 from phipd_sim2real.simulator.road_surface import RoadSurface
 from phipd_sim2real.simulator.signals import RoadSignal, read_signals
@@ -25,21 +28,6 @@ if TYPE_CHECKING:
 
 _SURFACES = {"sidewalk": (Material.SIDEWALK, Label.SIDEWALKS), "none": (Material.VERGE, Label.TERRAIN)}
 _SURFACES["median"] = _SURFACES["none"]
-_PLAIN = (8.5, 60.0, 20.0)
-"""Road coordinates far from every boundary: in a junction lanes cross, and none may show."""
-
-
-class Mark(NamedTuple):
-    """A lane mark as seen from one lane: offset of the line's middle from the boundary and its width, metres."""
-
-    dashed: bool
-    offset: float
-    width: float
-    yellow: bool
-
-
-BLANKET = Mark(False, 0.0, 100.0, False)
-"""White paint that covers the whole of a surface."""
 
 
 class Edge(NamedTuple):
@@ -84,13 +72,8 @@ class RoadMesh:
 
     def mark_index(self, marking: carla.LaneMarking, first: bool) -> int:
         """Index of a marking in `marks`; `first` picks the first line of a mixed pair."""
-        name = str(marking.type)
-        if name in ("NONE", "Curb", "Grass", "Other"):
-            return 0
-        pair = name in ("SolidSolid", "SolidBroken", "BrokenSolid", "BrokenBroken")
-        dashed = name in ("Broken", "BrokenBroken", "BottsDots", "BrokenSolid" if first else "SolidBroken")
-        width = min(max(marking.width, 0.1), 0.3)
-        return self.index(Mark(dashed, 0.09 + width / 2 if pair else 0.0, width, str(marking.color) == "Yellow"))
+        mark = mark_of(marking, first)
+        return 0 if mark is None else self.index(mark)
 
     def index(self, mark: Mark) -> int:
         """Index of a mark in `marks`, added if it is new."""
@@ -144,6 +127,9 @@ class _Builder:
         self._mesh = RoadMesh()
         self._pieces: list[Triangles | Border] = []
         self._strips: list[Strip] = []
+        self._crossing: dict[int, tuple[str, Strip]] = {}
+        self._driven: list[Strip] = []
+        self._uneven: dict[str, JunctionHeights] = {}
         self._junctions: dict[str, list[np.ndarray]] = defaultdict(list)
 
     def section(self, road_id: int, section: Section, junction: str) -> None:
@@ -160,7 +146,7 @@ class _Builder:
                 if strip is not None:
                     strip = strip.welded(last[0]) if last else strip.welded(first, facing=True)
                     first = first or strip
-                    self._lane(strip, lane, inside)
+                    self._lane(strip, lane, junction)
                     self._strips.append(strip)
                     if inside:
                         self._junctions[junction].append(corners(strip.inner, strip.outer))
@@ -170,16 +156,20 @@ class _Builder:
         if first is not None and not (section.side(-1) and section.side(1)):
             self._pieces.append(Border(first.inner, -first.outward, False, inside))
 
-    def _lane(self, strip: Strip, lane: LaneEntry, inside: bool) -> None:
+    def _lane(self, strip: Strip, lane: LaneEntry, junction: str) -> None:
         """Adds a lane's surface, and the kerb's faces where it is a sidewalk."""
+        inside = junction != "-1"
         material, label = _SURFACES.get(lane.kind, (Material.ROAD, Label.ROADS))
         if material is Material.VERGE and inside:
             return
         lift = UP * (KERB_HEIGHT if material is Material.SIDEWALK else 0.0)
         marks = self._marks(strip, lane) * (material is Material.ROAD and not inside)
-        self._pieces.append(_lane_surface(strip, lift, material, label, marks, inside))
+        if inside and material is Material.ROAD:
+            self._crossing[len(self._pieces)] = (junction, strip)
+            self._driven += [strip] if lane.kind == "driving" else []
+        self._pieces.append(lane_surface(strip, lift, material, label, marks, inside))
         if material is Material.SIDEWALK:
-            for base in (strip.inner, strip.outer, *_open_ends(strip, lane)):
+            for base in (strip.inner, strip.outer, *open_ends(strip, lane)):
                 face = quads(corners(base - UP * 0.3, base + lift))
                 self._pieces.append(triangles(face, Material.KERB, label))
         if lane.kind == "parking" and not inside:
@@ -199,6 +189,8 @@ class _Builder:
         """Lays floors in the junctions and joins everything to the ground."""
         mesh = self._mesh
         mesh.grade = Grade(np.array(mesh.centres))
+        if not mesh.grade.level:
+            self._even_out()
         pieces = [*self._pieces, *self._floors()]
         walked = (Material.ROAD, Material.SIDEWALK)
         soups = [piece for piece in pieces if isinstance(piece, Triangles)]
@@ -214,42 +206,28 @@ class _Builder:
             mesh.parts += [deck for deck in decks if deck is not None]
         return mesh
 
+    def _even_out(self) -> None:
+        """Brings lanes that cross in junctions to one height."""
+        if not self._driven:
+            return
+        heights = JunctionHeights(self._driven)
+        for index, (junction, strip) in self._crossing.items():
+            squares = heights.lane(strip)
+            if squares is not None:
+                self._uneven[junction] = heights
+                self._pieces[index] = plain_asphalt(squares)
+        for index, piece in enumerate(self._pieces):
+            if isinstance(piece, Border) and piece.junction and not piece.raised:
+                self._pieces[index] = replace(piece, points=heights.evened(piece.points))
+
     def _floors(self) -> Iterator[Triangles]:
         if not self._junctions:
             return
         cover = Cover(self._mesh.surfaces)
-        for pieces in self._junctions.values():
-            squares = floor(cover, np.concatenate(pieces))
+        for junction, pieces in self._junctions.items():
+            squares = floor(cover, np.concatenate(pieces), self._uneven.get(junction))
             if squares is not None:
-                yield triangles(quads(squares), Material.ROAD, Label.ROADS, params=_PLAIN, frame=(1.0, 0.0, 0.0))
-
-
-def _lane_surface(
-    strip: Strip, lift: np.ndarray, material: Material, label: Label, marks: np.ndarray, inside: bool
-) -> Triangles:
-    """A lane's surface in road coordinates; within a junction all asphalt is alike."""
-    zero = np.zeros_like(strip.width)
-    near = np.column_stack([strip.station, zero, strip.width])
-    far = np.column_stack([strip.station, strip.width, zero])
-    frame = np.column_stack([strip.tangent, zero])[:-1]
-    plain = inside and material is Material.ROAD
-    return triangles(
-        quads(corners(strip.inner + lift, strip.outer + lift)),
-        material,
-        label,
-        params=_PLAIN if plain else quads(corners(near, far)),
-        marks=np.repeat(marks[:-1], 2, axis=0),
-        frame=(1.0, 0.0, 0.0) if plain else np.repeat(frame, 2, axis=0),
-    )
-
-
-def _open_ends(strip: Strip, lane: LaneEntry) -> list[np.ndarray]:
-    """(2, 3) polylines across the ends at which the lane names no lane that goes on."""
-    return [
-        np.stack([strip.inner[end], strip.outer[end]])
-        for end, linked in zip((0, -1), lane.linked, strict=True)
-        if not linked
-    ]
+                yield plain_asphalt(squares)
 
 
 def _on_the_ground(border: Border, grade: Grade) -> list[Edge]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
-from phipd_sim2real.simulator.dressing import DISTRICTS, dress
+from phipd_sim2real.simulator.districts import DISTRICTS
+from phipd_sim2real.simulator.dressing import dress
 from phipd_sim2real.simulator.ground import Terrain
+from phipd_sim2real.simulator.lane_marks import Mark
 from phipd_sim2real.simulator.level_boxes import LevelBox
-from phipd_sim2real.simulator.road_mesh import Mark, RoadMesh, road_mesh
+from phipd_sim2real.simulator.road_mesh import RoadMesh, road_mesh
 from phipd_sim2real.simulator.triangles import Material, Triangles, concatenate
 
 
@@ -49,16 +52,19 @@ class Scene:
         map_name: the map's name.
         seed: seed of everything that the OpenDRIVE text leaves open.
         marks: table of lane marks that `Triangles.marks` points into; index 0 is None.
+        heads: numbers of the traffic lights' heads by OpenDRIVE's ids of their signals.
     """
 
     def __init__(self, map_name: str, seed: int, mesh: RoadMesh) -> None:
         self.map_name, self.seed, self.marks = map_name, seed, list[Mark | None](mesh.marks)
+        self.heads = {signal.signal_id: number for number, signal in enumerate(mesh.signals, 1)}
         self._mesh = mesh
         # crc32, because Python's own hash of a text changes from run to run.
         self._random_seed = zlib.crc32(map_name.encode()) ^ seed
         self._terrain = Terrain(mesh.grade, self._random_seed % 1000)
         self._geometry: dict[str, Geometry] = {}
         self._boxes: dict[str, list[LevelBox]] = {}
+        self._building = threading.Lock()
 
     @classmethod
     def from_opendrive(cls, map_name: str, xodr: str, seed: int = 0) -> Scene:
@@ -72,16 +78,23 @@ class Scene:
         return cls(map_name, seed, road_mesh(map_name, xodr))
 
     def geometry(self, district: str) -> Geometry:
-        """The scene in one district of dressing.DISTRICTS, built at the first call."""
-        if district not in self._geometry:
-            parts = [self._mesh.triangles(), self._terrain.triangles()]
-            dressing = dress(self._mesh, self._terrain, DISTRICTS[district], self._random_seed)
-            parts += dressing.parts
-            self._boxes[district] = dressing.boxes
-            self._geometry[district] = Geometry(concatenate(parts))
-        return self._geometry[district]
+        """The scene in one district of districts.DISTRICTS, built at the first call."""
+        with self._building:
+            if district not in self._geometry:
+                parts = [self._mesh.triangles(), self._terrain.triangles()]
+                dressing = dress(self._mesh, self._terrain, DISTRICTS[district], self._random_seed)
+                parts += dressing.parts
+                self._boxes[district] = dressing.boxes
+                self._geometry[district] = Geometry(concatenate(parts))
+            return self._geometry[district]
 
     def boxes(self, district: str) -> list[LevelBox]:
         """Boxes about everything that stands in the scene: buildings, plants, poles, lights, signs, parked cars."""
         self.geometry(district)
         return self._boxes[district]
+
+
+@lru_cache(maxsize=1)
+def shared_scene(map_name: str, xodr: str, seed: int) -> Scene:
+    """The scene of the map that is served, one for those who draw it and those who run into it."""
+    return Scene.from_opendrive(map_name, xodr, seed)

@@ -18,7 +18,7 @@ from phipd_sim2real.simulator.vehicles import Vehicle
 from phipd_sim2real.simulator.world import World
 
 if TYPE_CHECKING:
-    pass
+    from phipd_sim2real.simulator.signal_heads import LightShown
 
 _CASTING = ("sensor.lidar.", "sensor.other.radar", "sensor.other.obstacle")
 
@@ -84,6 +84,7 @@ class Exposure:
     shots: tuple[Shot, ...]
     probes: tuple[Probe, ...]
     bodies: tuple[BodyState, ...]
+    lights: tuple[LightShown, ...]
 
 
 def due(world: World, listened: Callable[[int], bool]) -> list[Sensor]:
@@ -159,6 +160,7 @@ def expose(world: World, sensors: Sequence[Sensor], seed: int) -> Exposure | Non
         shots(cameras, looks, world.delta_s, f"{seed}/{episode.ticks}"),
         tuple(_probe(sensor, world, looks[sensor.actor_id], seed) for sensor in casting),
         tuple(_state(solid) for solid in world.solids),
+        episode.lights.shown(),
     )
 
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from phipd_sim2real.simulator.albedo import ALBEDO, windows
 from phipd_sim2real.simulator.lamps import Lamp, irradiance
-from phipd_sim2real.simulator.looks import Look
-from phipd_sim2real.simulator.road_mesh import Mark
+from phipd_sim2real.simulator.lane_marks import Mark
+from phipd_sim2real.simulator.look import Look
+from phipd_sim2real.simulator.signal_heads import LightTable, lamp_radiance
 from phipd_sim2real.simulator.sky import Light, sky_radiance
 from phipd_sim2real.simulator.surface import Surface, dot
 from phipd_sim2real.simulator.textures import fractal_tile, sample_tile, smoothstep
@@ -24,6 +25,7 @@ class Shader:
     Attributes:
         look, light: of the picture.
         marks: the scene's table of lane marks.
+        signals: what the traffic lights show.
         lamps: artificial lights that may matter.
         hidden: tells whether something stands between points and a lamp, as in `lamps.irradiance`.
     """
@@ -31,6 +33,7 @@ class Shader:
     look: Look
     light: Light
     marks: list[Mark | None]
+    signals: LightTable
     lamps: Sequence[Lamp] = ()
     hidden: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] | None = None
 
@@ -54,15 +57,17 @@ class Shader:
             colour = self._wet(colour, surface)
         if material in _GLOWING:
             colour = colour + surface.params[:, :1] * self._glow(material, albedo)
+        elif material is Material.SIGNAL_LAMP:
+            colour = colour + lamp_radiance(surface.frame, self.signals, light.night)
         elif material is Material.WALL and light.night > 0:
-            colour = colour + self._litwindows(surface)
+            colour = colour + self._lit_windows(surface)
         return self._haze(colour, surface)
 
     def _glow(self, material: Material, albedo: np.ndarray) -> np.ndarray:
         """Colour of what shines by itself; street lamps do so at night alone."""
         return _LAMP_HEAD * np.float32(self.light.night) if material is Material.METAL else albedo
 
-    def _litwindows(self, surface: Surface) -> np.ndarray:
+    def _lit_windows(self, surface: Surface) -> np.ndarray:
         """(N, 3) light from rooms: one window in three, warm."""
         glazed, _, cell = windows(self, surface, *surface.params.T)
         share = glazed * smoothstep(0.6, 0.7, cell) * (0.35 + 0.65 * surface.variate[:, 0])

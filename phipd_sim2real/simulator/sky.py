@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from phipd_sim2real.simulator.looks import Look
+from phipd_sim2real.simulator.look import Look
 from phipd_sim2real.simulator.textures import fractal_tile, sample_tile, smoothstep
 
 

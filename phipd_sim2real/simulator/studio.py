@@ -43,7 +43,7 @@ class Studio:
         payloads = []
         for shot in exposure.shots:
             look = shot.look or self._looks[0]
-            frame = renderer.render(shot.view(), actors, look, weather, shot.seed, shot.fields)
+            frame = renderer.render(shot.view(), actors, look, weather, shot.seed, shot.fields, exposure.lights)
             payloads.extend(pictures(shot, exposure.frame, exposure.elapsed_s, frame))
         for probe in exposure.probes:
             payloads.extend(self._probed(renderer, probe, exposure, actors))
@@ -65,10 +65,10 @@ class Studio:
 
     def _renderer_of(self, road_map: RoadMap) -> Renderer:
         from phipd_sim2real.simulator.renderer import Renderer
-        from phipd_sim2real.simulator.scene import Scene
+        from phipd_sim2real.simulator.scene import shared_scene
 
         if self._renderer is None or self._map != road_map:
-            self._renderer = Renderer(Scene.from_opendrive(road_map.name, road_map.xodr, self._seed))
+            self._renderer = Renderer(shared_scene(road_map.name, road_map.xodr, self._seed))
             self._map = road_map
         return self._renderer
 

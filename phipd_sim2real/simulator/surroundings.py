@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from itertools import chain
 from typing import NamedTuple
 
@@ -13,12 +12,10 @@ from scipy.spatial import cKDTree
 from phipd_sim2real.geometry import vector_from_carla
 from phipd_sim2real.simulator.footprints import Footprint
 from phipd_sim2real.simulator.level_boxes import LevelBox
+from phipd_sim2real.simulator.looks import LOOKS
 from phipd_sim2real.simulator.maps import RoadMap
-from phipd_sim2real.simulator.scene import Geometry, Scene
+from phipd_sim2real.simulator.scene import Geometry, shared_scene
 from phipd_sim2real.simulator.triangles import Label, Material
-
-DISTRICT = "modern"
-"""The district of the first look; others dress the same map differently."""
 
 OFF_ROAD_M = 3.4
 """Bodies nearer to the middle of a lane than this reach nothing: posts stand beyond shoulder or sidewalk."""
@@ -46,24 +43,27 @@ class Walls(NamedTuple):
 
 
 class Surroundings:
-    """The scene of a map in one district, built when it is first asked for."""
+    """The scene of a map as one look draws it.
+
+    Attributes:
+        geometry: its triangles, right-handed, ready for rays.
+        boxes: about everything that stands there.
+    """
+
+    geometry: Geometry
+    boxes: list[LevelBox]
 
     def __init__(self, road_map: RoadMap, seed: int) -> None:
-        self._map, self._seed = road_map, seed
+        self._scene = shared_scene(road_map.name, road_map.xodr, seed)
+        self._walls_of: dict[str, tuple[Walls, cKDTree]] = {}
+        self.show()
 
-    @cached_property
-    def _scene(self) -> Scene:
-        return Scene.from_opendrive(self._map.name, self._map.xodr, self._seed)
-
-    @property
-    def geometry(self) -> Geometry:
-        """Its triangles, right-handed, ready for rays."""
-        return self._scene.geometry(DISTRICT)
-
-    @property
-    def boxes(self) -> list[LevelBox]:
-        """Boxes about everything that stands there."""
-        return self._scene.boxes(DISTRICT)
+    def show(self, look: str = next(iter(LOOKS))) -> None:
+        """Puts up what a look draws, another district's buildings for some; built now if no one has drawn it yet."""
+        self._district = LOOKS[look].district
+        self.geometry, self.boxes = self._scene.geometry(self._district), self._scene.boxes(self._district)
+        if self._district not in self._walls_of:
+            self._walls_of[self._district] = self._outlined()
 
     def hits(self, footprints: Sequence[Footprint], heights: Sequence[float]) -> list[Label | None]:
         """Labels of what rectangles on the ground overlap; None for those that are free.
@@ -72,7 +72,7 @@ class Surroundings:
             footprints: the rectangles.
             heights: of the ground there, metres.
         """
-        walls, tree = self._walls
+        walls, tree = self._walls_of[self._district]
         reach = [footprint.radius + _PIECE_M for footprint in footprints]
         near = tree.query_ball_point([footprint[:2] for footprint in footprints], reach)
         counts = [len(pieces) for pieces in near]
@@ -86,8 +86,7 @@ class Surroundings:
         np.minimum.at(first, body[crossed], piece[crossed])
         return [Label(walls.labels[index]) if index < len(walls.labels) else None for index in first.tolist()]
 
-    @cached_property
-    def _walls(self) -> tuple[Walls, cKDTree]:
+    def _outlined(self) -> tuple[Walls, cKDTree]:
         """Everything hard, and a tree of the pieces' middles."""
         soup = self.geometry.soup
         hard = np.isin(soup.label, _HARD) | (soup.material == Material.TRUNK)

@@ -12,7 +12,7 @@ import numpy as np
 
 from phipd_sim2real.simulator.actors import Actor
 from phipd_sim2real.simulator.blueprints import signal_blueprint
-from phipd_sim2real.simulator.furniture import HEAD_CENTRE, HEAD_HALF_SIZE
+from phipd_sim2real.simulator.signal_heads import HEAD_CENTRE, HEAD_HALF_SIZE, LightShown
 from phipd_sim2real.simulator.signals import SPEED_LIMIT, STOP, TRAFFIC_LIGHT, YIELD, RoadSignal
 from phipd_sim2real.simulator.snapshots import ActorEntry, LightEntry, LightSeen, SignEntry
 from phipd_sim2real.simulator.triangles import Label
@@ -190,6 +190,11 @@ class TrafficLights:
         """One tick of every cycle."""
         for cycle in self.cycles:
             cycle.advance(delta_s)
+
+    def shown(self) -> tuple[LightShown, ...]:
+        """What all of them show now."""
+        lights = [light for cycle in self.cycles for light in cycle.lights]
+        return tuple(LightShown(light.signal.signal_id, light.actor_id, int(light.state)) for light in lights)
 
     def show_to(self, vehicles: Sequence[Vehicle], delta_s: float) -> None:
         """Tells each vehicle the light that it drives up to: the one before which it can just still brake.

@@ -34,6 +34,7 @@ class Material(IntEnum):
     REARLIGHT = 16
     CLOTH = 17
     SKIN = 18
+    SIGNAL_LAMP = 19
 
 
 class Label(IntEnum):
@@ -74,9 +75,11 @@ class Triangles:
         material: (T,) uint8, a `Material`.
         label: (T,) uint8, a `Label`.
         variate: (T, 3) float32 in [0, 1): random numbers of the object, or the linear RGB of an actor.
-        frame: (T, 3) float32: unit tangent (x, y) and a spare for roads and walls, the centre of crowns.
+        frame: (T, 3) float32: unit tangent (x, y) and a spare for roads and walls, the centre of crowns, the number of
+            its head and its place in it (0 red, 1 yellow, 2 green) for a signal's lamp.
         marks: (T, 2) uint8: indices of the lane marks at the inner and the outer boundary, 0 for none.
-        instance: (T,) uint16: 0 for the background.
+        instance: (T,) uint16: of an actor, its id modulo 65536; of a traffic light of the map, its head's number;
+            0 for the background.
     """
 
     vertices: np.ndarray

@@ -64,6 +64,7 @@ class World:
             roads = Roads(road_map.name, road_map.xodr)
             self._maps = {road_map: (roads, Surroundings(road_map, self._seed))}
         self.episode = Episode(episode_id, road_map, *self._maps[road_map])
+        self.episode.surroundings.show()
         self._add(Actor(0, spectator_blueprint(), {}, Transform()))
         for signal in self.episode.roads.signals if "<signal" in road_map.xodr else ():
             self._add(signal_actor(signal))
@@ -198,7 +199,11 @@ class World:
             self.actor(parent_id)
         actor = self._make(blueprint, attributes, transform, parent_id)
         self._settle_in()
-        return self._add(actor)
+        self._add(actor)
+        if "look" in attributes:
+            looks = [sensor.attributes["look"] for sensor in self.sensors if "look" in sensor.attributes]
+            self.episode.surroundings.show(looks[0])
+        return actor
 
     def _settle_in(self) -> None:
         """The first actor of an episode finds its traffic lights at their beginning."""

@@ -14,6 +14,7 @@ from phipd_sim2real.simulator.dynamics import GRIP_M_S2
 from phipd_sim2real.simulator.episode import EpisodeSettings
 from phipd_sim2real.simulator.footprints import Footprint, contact
 from phipd_sim2real.simulator.maps import RoadMap, read_map
+from phipd_sim2real.simulator.scene import shared_scene
 from phipd_sim2real.simulator.triangles import Label
 from phipd_sim2real.simulator.walkers import WalkerControl
 from phipd_sim2real.simulator.wire import Transform, VehicleControl
@@ -139,6 +140,31 @@ def test_a_car_that_leaves_the_road_runs_into_a_building(blueprints):
     assert events[0].other_kind.startswith("static.")
     assert np.dot(events[0].impulse, forward) == pytest.approx(-car.mass * 10.0, rel=0.1)
     assert car.motion.speed == 0.0
+
+
+def test_what_is_run_into_is_what_the_first_camera_draws(blueprints):
+    pytest.importorskip("embreex", reason="needs the ray caster")
+    world = World(read_map("Orchard01"), blueprints)
+
+    def houses():
+        return [tuple(box.centre) for box in world.episode.surroundings.boxes if box.label == Label.BUILDINGS]
+
+    def hits(centre):
+        x, y, _ = vector_from_carla(np.array(centre))
+        return world.episode.surroundings.hit(Footprint(x, y, 0.0, 15.0, 15.0), 0.0)
+
+    scene = shared_scene(world.episode.map.name, world.episode.map.xodr, 0)
+    drawn = {name: {tuple(box.centre) for box in scene.boxes(name)} for name in ("modern", "old")}
+    assert set(houses()) <= drawn["modern"], "the first look's, before there is a camera"
+    camera = world.spawn([1, "sensor.camera.rgb", [["look", 3, "target"]]], Transform())
+    world.spawn([1, "sensor.camera.rgb", [["look", 3, "source"]]], Transform())
+    old = houses()
+    assert set(old) <= drawn["old"]
+    assert not set(old) & drawn["modern"]
+    assert hits(old[0]) is not None
+    world.destroy(camera.actor_id)
+    world.load(world.episode.map, 2)
+    assert set(houses()) <= drawn["modern"], "a fresh episode has no camera"
 
 
 @pytest.mark.parametrize("throttle", [1.0, 0.0])

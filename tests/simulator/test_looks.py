@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from phipd_sim2real.simulator.dressing import DISTRICTS
+from phipd_sim2real.simulator.districts import DISTRICTS
 from phipd_sim2real.simulator.lens import develop
-from phipd_sim2real.simulator.looks import LOOKS, linear
+from phipd_sim2real.simulator.look import linear
+from phipd_sim2real.simulator.looks import LOOKS
 from phipd_sim2real.simulator.sky import Weather, light, sky_radiance
 from phipd_sim2real.simulator.textures import (
     TILE,

@@ -12,8 +12,8 @@ pytest.importorskip("embreex", reason="needs embreex: make setup")
 
 from straight_road import EDGE_WIDTH, LANE_WIDTH, straight_road
 
-from phipd_sim2real.simulator.dressing import DISTRICTS
-from phipd_sim2real.simulator.road_mesh import Mark
+from phipd_sim2real.simulator.districts import DISTRICTS
+from phipd_sim2real.simulator.lane_marks import Mark
 from phipd_sim2real.simulator.scene import Scene
 from phipd_sim2real.simulator.triangles import Label, Material
 from phipd_sim2real.simulator.vegetation import icosphere
