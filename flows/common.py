@@ -13,10 +13,10 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 
+from phipd_sim2real import opening
 from phipd_sim2real.errors import StageError, UsageError
 from phipd_sim2real.progress import ProgressCallback
 from phipd_sim2real.run import Run
-from phipd_sim2real.run_settings import load_run_settings
 
 RETRIES = {"retries": 1, "retry_delay_seconds": 10}
 
@@ -49,12 +49,12 @@ def results_of(futures: Mapping[str, PrefectFuture[Any]]) -> dict[str, Any]:
 
 
 def open_run(config: Path, out: Path | None, overrides: Sequence[str] | None) -> Run:
-    """The run of a configuration, with progress in the flow run's log.
+    """The run or study of a configuration, with progress in the flow run's log.
 
     Raises:
         UsageError: the configuration is not valid.
     """
-    return Run(load_run_settings(config, overrides or ()), out, log_progress())
+    return opening.open_run(config, out, overrides or (), log_progress())
 
 
 def log_progress(every: int = 10) -> ProgressCallback:

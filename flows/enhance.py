@@ -11,16 +11,16 @@ from flows.common import RETRIES, is_transient, open_run, run_from_command_line
 
 @task(name="enhance-arm", task_run_name="enhance-{arm}", retry_condition_fn=is_transient, **RETRIES)
 def enhance_arm(config: Path, out: Path | None, overrides: list[str], arm: str) -> str:
-    """Enhances the log of one arm and returns its folder."""
+    """Makes the pictures of one arm and returns their folder."""
     return str(open_run(config, out, overrides).pictures(arm).root)
 
 
 @flow(name="enhance")
 def enhance(config: Path, out: Path | None = None, overrides: list[str] | None = None) -> dict[str, str]:
-    """Enhances the log of every arm that asks for it: arm → folder."""
+    """Makes the pictures of every arm that is not trained on them as captured: arm → folder."""
     arms = open_run(config, out, overrides).settings.arms
-    enhanced = [name for name, arm in arms.items() if arm.enhance is not None]
-    return {name: enhance_arm(config, out, overrides or [], name) for name in enhanced}
+    treated = [name for name, arm in arms.items() if arm.is_treated]
+    return {name: enhance_arm(config, out, overrides or [], name) for name in treated}
 
 
 if __name__ == "__main__":

@@ -52,6 +52,11 @@ class ArmSettings(Settings):
         return train.model_copy(update=changes)
 
     @property
+    def is_treated(self) -> bool:
+        """Whether its pictures are not those captured."""
+        return self.enhance is not None or self.recolour is not None
+
+    @property
     def description(self) -> str:
         """One line for tables."""
         if not self.vision:

@@ -93,12 +93,9 @@ def demo(
 @app.command()
 def study(config: Config, overrides: Overrides = None, out: Out = None, as_json: Json = False) -> None:
     """Run a study: arms with rivals, floors and a ceiling, choices on validation drives, intervals, one report."""
-    from phipd_sim2real.settings import load_settings
-    from phipd_sim2real.study import Study
-    from phipd_sim2real.study_settings import StudySettings
+    from phipd_sim2real.opening import open_study
 
-    settings = load_settings(StudySettings, config, overrides or ())
-    result = with_progress(lambda progress: Study(settings, out, progress).everything())
+    result = with_progress(lambda progress: open_study(config, out, overrides or (), progress).everything())
     emit(result, result.pop("text"), as_json)
 
 
@@ -228,11 +225,9 @@ def _run_stage(
     as_json: bool,
     stage: Callable[[Run], dict[str, Any]],
 ) -> None:
-    from phipd_sim2real.run import Run
-    from phipd_sim2real.run_settings import load_run_settings
+    from phipd_sim2real.opening import open_run
 
-    settings = load_run_settings(config, overrides or ())
-    result = with_progress(lambda progress: stage(Run(settings, out, progress)))
+    result = with_progress(lambda progress: stage(open_run(config, out, overrides or (), progress)))
     emit(result, result.pop("text", ""), as_json)
 
 

@@ -34,7 +34,7 @@ def load_settings(model: type[S], path: Path | None, overrides: Sequence[str] = 
     Raises:
         UsageError: missing file, broken YAML, unknown key or a value outside its range.
     """
-    values = _read_yaml(path) if path is not None else {}
+    values = read_yaml(path) if path is not None else {}
     for override in overrides:
         _apply_override(values, override)
     try:
@@ -52,7 +52,12 @@ def settings_hash(settings: BaseModel) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The sections of a YAML file.
+
+    Raises:
+        UsageError: it is absent, or no YAML with sections.
+    """
     if not path.is_file():
         raise UsageError(f"There is no config file {path}; give an existing YAML file with --config.")
     try:
