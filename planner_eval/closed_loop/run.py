@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -17,8 +17,10 @@ from phipd_sim2real.driving import Control, Server, drive_server
 from phipd_sim2real.errors import StageError, UsageError
 from phipd_sim2real.files import atomic_path, write_json
 from phipd_sim2real.progress import ProgressCallback
+from planner_eval.closed_loop.comparison import compare_drives
 from planner_eval.closed_loop.follower import PlanFollower
-from planner_eval.closed_loop.result import ClosedLoopResult, DriveRecord, compare_drives
+from planner_eval.closed_loop.record import DriveRecord
+from planner_eval.closed_loop.result import SCORES, ClosedLoopResult
 from planner_eval.closed_loop.scoring import Bounds, score_drive
 from planner_eval.closed_loop.settings import ClosedLoopSettings
 from planner_eval.plans import Planner
@@ -65,22 +67,28 @@ def drive_closed_loop(
         for seed, planner in zip(arm.seeds or range(len(arm.planners)), arm.planners, strict=True)
         for number in range(settings.driving.routes)
     ]
-    drives, domain = [], ""
+    recorded = all(_path(out, name, seed, number).is_file() for name, seed, _, number in todo)
+    if recorded and (out / SCORES).is_file() and [arm.name for arm in ClosedLoopResult.load(out).arms] == names:
+        return ClosedLoopResult.load(out)
+    drives = []
     with drive_server(settings.driving) as server:
-        domain = server.info.domain
         for done, (name, seed, planner, number) in enumerate(todo):
             progress("closed-loop drives", done, len(todo))
             drives.append(_recorded(server, settings, planner, name, seed, number, out))
         progress("closed-loop drives", len(todo), len(todo))
-    result = compare_drives([(arm.name, arm.description) for arm in arms], drives, domain, settings)
+    result = compare_drives([(arm.name, arm.description) for arm in arms], drives, server.info.domain, settings)
     result.save(out)
     return result
+
+
+def _path(out: Path, arm: str, seed: int, number: int) -> Path:
+    return out / "drives" / arm / f"seed-{seed}" / f"{number:03d}.json"
 
 
 def _recorded(
     server: Server, settings: ClosedLoopSettings, planner: Planner, arm: str, seed: int, number: int, out: Path
 ) -> DriveRecord:
-    path = out / "drives" / arm / f"seed-{seed}" / f"{number:03d}.json"
+    path = _path(out, arm, seed, number)
     if path.is_file():
         return DriveRecord(**json.loads(path.read_text()))
     with server.drive(number, planner.cameras) as drive:
@@ -140,7 +148,7 @@ def _write_clip(path: Path, jpegs: Sequence[bytes], fps: float) -> None:
         named.replace(temporary)
 
 
-def _require_same_inputs(out: Path, inputs: dict) -> None:
+def _require_same_inputs(out: Path, inputs: dict[str, Any]) -> None:
     path = out / INPUTS
     if path.is_file() and json.loads(path.read_text()) != inputs:
         raise UsageError(f"{out} holds drives of other planners or settings; remove it or give another folder.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from planner_eval.closed_loop.result import DriveRecord
+from planner_eval.closed_loop.record import DriveRecord
 
 if TYPE_CHECKING:
     from phipd_sim2real.driving import Moment
@@ -70,7 +70,7 @@ def score_drive(
     driven = moments[: last + 1]
     kinds = Counter(kind for frame, kind in set(collisions) if driven[0].frame <= frame <= driven[-1].frame)
     red_lights = sum(moment.ran_red for moment in driven)
-    oncoming_s = sum(moment.oncoming for moment in driven) * driven[0].time_s  # the first moment is one tick old
+    oncoming_s = float(np.mean([moment.oncoming for moment in driven])) * driven[-1].time_s
     places = np.stack([moment.pose_vehicle_in_world[:2, 3] for moment in driven])
     distance_m = float(np.linalg.norm(np.diff(places, axis=0), axis=1).sum())
     completion = (driven[-1].along_m - started_at_m) / (bounds.length_m - COMPLETED_WITHIN_M - started_at_m)
