@@ -17,7 +17,8 @@ HOLDING_BRAKE = 0.5
 LEAST_AIM_M = 1.0
 """A point nearer than this gives no direction: the wheel stays."""
 MOST_SUM_M = 5.0
-"""Bound of the integral, so that a car that was held does not shoot off."""
+NEAR_M_S = 1.0
+"""The integral grows only near the speed wanted, and only so far: else a car that speeds up would overshoot."""
 
 
 class PlanFollower:
@@ -64,7 +65,8 @@ class PlanFollower:
             self._sum_m = 0.0
             return 0.0, HOLDING_BRAKE
         missing = wanted - speed
-        self._sum_m = float(np.clip(self._sum_m + missing * delta_s, -MOST_SUM_M, MOST_SUM_M))
+        if abs(missing) < NEAR_M_S:
+            self._sum_m = float(np.clip(self._sum_m + missing * delta_s, -MOST_SUM_M, MOST_SUM_M))
         pedal = self._settings.proportional * missing + self._settings.integral * self._sum_m
         return float(np.clip(pedal, 0.0, 1.0)), float(np.clip(-pedal, 0.0, 1.0))
 

@@ -132,3 +132,12 @@ def test_same_seed_same_drives_in_traffic(tmp_path):
 def test_arms_need_a_baseline(tmp_path):
     with pytest.raises(UsageError, match="baseline"):
         drive_closed_loop(ARMS[1:], settings(), tmp_path, quiet)
+
+
+def test_a_planner_that_ignores_the_lights_runs_a_red_one_and_the_oracle_waits(tmp_path):
+    """The first route of this seed comes to a light that is red, 18 m after the planner took over."""
+    arms = (Arm("stand-still", "keeps its velocity", (ConstantVelocity(),)), Arm("oracle", "", (Oracle(),)))
+    town = settings(maps=["Boulevard01"], routes=1, length_m=60.0, seconds=8.0, seed=2)
+    blind, waiting = drive_closed_loop(arms, town, tmp_path, quiet).drives
+    assert (blind.red_lights, blind.success) == (1, False)
+    assert (waiting.red_lights, waiting.ending) == (0, "timed_out")
