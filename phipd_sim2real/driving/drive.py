@@ -82,6 +82,7 @@ class Drive:
         wheelbase_m: of the ego.
         max_steer_rad: front wheel angle at full steer.
         collisions: what the ego hit, by the server's frame.
+        jpegs: camera -> encoded picture of the last planning moment.
     """
 
     def __init__(
@@ -107,8 +108,8 @@ class Drive:
         self.collisions = CollisionWatch(held, self._ego)
         self.wheelbase_m = 2 * rig.rear_axle_behind_origin_m
         self.max_steer_rad = float(np.radians(self._ego.get_physics_control().wheels[0].max_steer_angle))
+        self.jpegs: dict[int, bytes] = {}
         self._cameras: CameraArray | None = None
-        self._frames: dict[int, Frames] = {}
         self._moments: list[Moment] = []
         self._clock_ticks = round(held.tick().timestamp.elapsed_seconds / settings.delta_s)
         # Planning moments fall on the clock's multiples of the period, at which the simulator's cameras expose.
@@ -145,15 +146,10 @@ class Drive:
         poses = np.stack([moment.pose_vehicle_in_world for moment in self._moments])
         past = ego_states(times, poses, times[-1]).past.astype(np.float32).astype(np.float64)
         key = SampleKey(LOG, self.route.name, round(self.now.time_s * 1e6))
-        pictures = {camera: decode_jpeg(jpeg) for camera, jpeg in self.jpegs().items()}
+        pictures = {camera: decode_jpeg(jpeg) for camera, jpeg in self.jpegs.items()}
         calibrations = {camera: mount.calibration() for camera, mount in self._mounts.items()}
         intent = self.route.intent(self.now.along_m, INTENT_LOOK_AHEAD_S * self.now.speed)
         return PlannerSample(key, pictures, calibrations, past, intent, self.reference(), np.ones(20, dtype=bool))
-
-    def jpegs(self) -> dict[int, bytes]:
-        """Camera -> encoded picture of the last planning moment."""
-        quality = self._settings.jpeg_quality
-        return {camera: encode_jpeg(frames.decode().rgb, quality) for camera, frames in self._frames.items()}
 
     def step(self, control: Control) -> Moment:
         """Applies a control for one tick."""
@@ -167,7 +163,8 @@ class Drive:
         snapshot = self._held.tick()
         if self._cameras is not None and (needed or not self._info.is_embedded):
             frames = self._cameras.take(snapshot.frame)
-            self._frames = frames if needed else self._frames
+            if needed:
+                self.jpegs = self._encoded(frames)
         self._moments.append(self._moment(snapshot))
         return self.now
 
@@ -175,6 +172,10 @@ class Drive:
         """Two more ticks, in which collisions of the last ones are told."""
         for _ in range(2):
             self._held.tick()
+
+    def _encoded(self, frames: dict[int, Frames]) -> dict[int, bytes]:
+        quality = self._settings.jpeg_quality
+        return {camera: encode_jpeg(seen.decode().rgb, quality) for camera, seen in frames.items()}
 
     def _moment(self, snapshot: carla.WorldSnapshot) -> Moment:
         ego = rows.ego_moment(snapshot.find(self._ego.id), self._rig, 0)

@@ -128,7 +128,7 @@ def _plan(planner: Planner, drive: Drive, clip: list[bytes]) -> NDArray[np.float
     """(20, 2) of this moment; adds the picture of the planner's first camera to the clip."""
     sample = drive.sample()
     if planner.cameras:
-        clip.append(drive.jpegs()[planner.cameras[0]])
+        clip.append(drive.jpegs[planner.cameras[0]])
     plan = planner.plan([sample]).most_probable()[0]
     if not np.isfinite(plan).all():
         raise StageError(f"The planner gave a plan that is not finite on {drive.route.name} at {drive.now.time_s:g} s.")
