@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -47,8 +47,8 @@ def drive_closed_loop(
         settings: world, routes, controller, bootstrap.
         out: folder; `drives/ARM/seed-N/ROUTE.json` marks a finished drive, a clip lies beside one that did not succeed.
         progress: called as progress(label, done, total).
-        identities: what else the drives depend on, such as hashes of weights; other ones than those of the folder are
-            refused.
+        identities: name -> what else the drives depend on, such as the hash of a planner's weights; a folder where
+            that name stands for another one is refused.
 
     Raises:
         UsageError: no baseline, a folder of other settings or planners, or a server that lacks what is asked.
@@ -60,7 +60,7 @@ def drive_closed_loop(
             f"The arms are {names}; each needs a name of its own and one must be {settings.baseline!r}, "
             "the baseline. Set closed_loop.baseline to one of them."
         )
-    _require_same_inputs(out, {"settings": settings.model_dump(mode="json"), "identities": identities or {}})
+    _require_same_inputs(out, settings, identities or {})
     todo = [
         (arm.name, seed, planner, number)
         for arm in arms
@@ -148,8 +148,11 @@ def _write_clip(path: Path, jpegs: Sequence[bytes], fps: float) -> None:
         named.replace(temporary)
 
 
-def _require_same_inputs(out: Path, inputs: dict[str, Any]) -> None:
-    path = out / INPUTS
-    if path.is_file() and json.loads(path.read_text()) != inputs:
+def _require_same_inputs(out: Path, settings: ClosedLoopSettings, identities: dict[str, str]) -> None:
+    """Arms may be added to a folder, but neither the settings nor what a drive depends on may change."""
+    path, described = out / INPUTS, settings.model_dump(mode="json")
+    known = json.loads(path.read_text()) if path.is_file() else {"settings": described, "identities": {}}
+    changed = any(known["identities"].get(name, identity) != identity for name, identity in identities.items())
+    if changed or known["settings"] != described:
         raise UsageError(f"{out} holds drives of other planners or settings; remove it or give another folder.")
-    write_json(path, inputs)
+    write_json(path, {"settings": described, "identities": known["identities"] | identities})

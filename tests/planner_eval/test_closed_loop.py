@@ -25,7 +25,7 @@ def quiet(label, done, total):
 
 
 def settings(**driving) -> ClosedLoopSettings:
-    given = {"maps": ["Orchard01"], "routes": 2, "length_m": 60.0, "seconds": 15.0, "rig": RIG, "delta_s": 0.1}
+    given = {"maps": ["Orchard01"], "routes": 2, "length_m": 60.0, "seconds": 12.0, "rig": RIG, "delta_s": 0.1}
     given |= {"plan_period_s": 0.3, "look": "target", "seed": 5}
     return ClosedLoopSettings(driving=DrivingSettings(**given | driving), baseline="stand-still", resamples=200)
 
@@ -78,7 +78,7 @@ def test_the_oracle_completes_its_routes_in_its_lane(driven):
 def test_standing_still_times_out(driven):
     for drive in of(driven[0], "stand-still"):
         assert (drive.ending, drive.success) == ("timed_out", False)
-        assert drive.seconds == pytest.approx(15.0)
+        assert drive.seconds == pytest.approx(12.0)
         assert drive.completion < 0.5
 
 
@@ -120,6 +120,9 @@ def test_what_is_driven_is_not_driven_again(driven):
     assert drive_closed_loop(again, settings(), out, quiet).summary() == result.summary()
     with pytest.raises(UsageError, match="other planners or settings"):
         drive_closed_loop(ARMS, settings(seed=6), out, quiet)
+    drive_closed_loop(ARMS, settings(), out, quiet, {"swerving, seed 7": "a hash"})
+    with pytest.raises(UsageError, match="other planners or settings"):
+        drive_closed_loop(ARMS, settings(), out, quiet, {"swerving, seed 7": "another hash"})
 
 
 def test_same_seed_same_drives_in_traffic(tmp_path):
