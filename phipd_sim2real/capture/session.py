@@ -182,11 +182,15 @@ class Episode:
             raise StageError(f"The world is at frame {snapshot.frame} after tick {frame}; somebody else ticks it too.")
         return snapshot
 
-    def spawn_vehicle(self, blueprint: carla.ActorBlueprint, transform: carla.Transform) -> carla.Vehicle | None:
-        """Spawns a vehicle driven by the Traffic Manager; None where something stands in the way."""
+    def spawn_vehicle(
+        self, blueprint: carla.ActorBlueprint, transform: carla.Transform, autopilot: bool = True
+    ) -> carla.Vehicle | None:
+        """Spawns a vehicle, driven by the Traffic Manager or not; None where something stands in the way."""
         vehicle = self.world.try_spawn_actor(blueprint, transform)
-        if vehicle is not None:
-            self._actors.append(vehicle)
+        if vehicle is None:
+            return None
+        self._actors.append(vehicle)
+        if autopilot:
             self._driven.append(vehicle)
             vehicle.set_autopilot(True, self.traffic_manager.get_port())
         return vehicle

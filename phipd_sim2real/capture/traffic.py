@@ -84,8 +84,8 @@ def start_traffic(
     manager.vehicle_lane_offset(ego, variation.lane_offset_m)
     lead = _stage(episode, ego, points[ego_index], settings, segment, variation) if segment.scene else None
     traffic, _ = conditions(settings, segment)
-    for point in _places(points, order, ego_index)[: traffic.cars]:
-        car = episode.spawn_vehicle(_random_car(episode, variation.rng), point)
+    for point in places(points, order, ego_index)[: traffic.cars]:
+        car = episode.spawn_vehicle(random_car(episode, variation.rng), point)
         if car is not None:
             manager.auto_lane_change(car, False)
             manager.vehicle_percentage_speed_difference(car, float(variation.rng.uniform(*OTHERS_SLOWER_PERCENT)))
@@ -120,7 +120,7 @@ def _stage(
     if segment.scene not in NEED_TRAFFIC:
         return None
     place = place_ahead(episode.map.get_waypoint(start.location))
-    car = None if place is None else episode.spawn_vehicle(_random_car(episode, variation.rng), place)
+    car = None if place is None else episode.spawn_vehicle(random_car(episode, variation.rng), place)
     if car is None:
         return None
     manager.set_route(car, words)
@@ -140,7 +140,7 @@ def _spawn_ego(
     raise StageError(f"{segment.map_name} has no free spawn point for the ego of {segment.name}.")
 
 
-def _places(points: list[carla.Transform], order: np.ndarray, ego_index: int) -> list[carla.Transform]:
+def places(points: list[carla.Transform], order: np.ndarray, ego_index: int) -> list[carla.Transform]:
     """Spawn points with room between them, those near the ego first, in random order otherwise."""
     xy = np.array([[point.location.x, point.location.y] for point in points])
     far = np.linalg.norm(xy - xy[ego_index], axis=1) > NEARBY_M
@@ -151,7 +151,7 @@ def _places(points: list[carla.Transform], order: np.ndarray, ego_index: int) ->
     return [points[index] for index in taken[1:]]
 
 
-def _random_car(episode: Episode, rng: np.random.Generator) -> carla.ActorBlueprint:
+def random_car(episode: Episode, rng: np.random.Generator) -> carla.ActorBlueprint:
     """One of `CARS` in one of its colours."""
     library = episode.world.get_blueprint_library().filter("vehicle.*")
     cars = sorted((b for b in library if b.id.removeprefix("vehicle.") in CARS), key=lambda b: b.id)
