@@ -35,7 +35,8 @@ def in_picture(ground: Tensor, projection: Tensor) -> tuple[Tensor, Tensor]:
     """
     plane = projection[..., [0, 1, 3]]
     points = torch.cat([ground, torch.ones_like(ground[..., :1])], dim=-1)
-    homogeneous = torch.einsum("ncij,npj->ncpi", plane, points)
+    with torch.autocast(ground.device.type, enabled=False):  # eight bits would miss the pixel
+        homogeneous = torch.einsum("ncij,npj->ncpi", plane, points)
     depth = homogeneous[..., 2]
     shares = homogeneous[..., :2] / depth.clamp(min=0.1)[..., None]
     seen = (depth > 0.1) & (shares >= 0).all(dim=-1) & (shares <= 1).all(dim=-1)
@@ -60,9 +61,10 @@ def ray_features(projection: Tensor, shape: tuple[int, int]) -> Tensor:
         indexing="ij",
     )
     pixels = torch.stack([u, v, torch.ones_like(u)], dim=-1).flatten(0, 1)
-    inverse = torch.linalg.inv(projection[..., :3])
-    position = -(inverse @ projection[..., 3:]).squeeze(-1)[..., None, :]
-    rays = pixels @ inverse.mT
+    with torch.autocast(projection.device.type, enabled=False):
+        inverse = torch.linalg.inv(projection[..., :3])
+        position = -(inverse @ projection[..., 3:]).squeeze(-1)[..., None, :]
+        rays = pixels @ inverse.mT
     rays = rays / rays.norm(dim=-1, keepdim=True)
     position = position.expand_as(rays)
     below = rays[..., 2:] < -0.01
