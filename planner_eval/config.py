@@ -19,6 +19,7 @@ def _small_resnet() -> dict[str, Any]:
         "hidden_sizes": [32, 64, 96],
         "depths": [1, 1, 1],
         "layer_type": "basic",
+        "out_features": ["stage2", "stage3"],
     }
 
 
@@ -42,19 +43,26 @@ class PlannerSettings(Settings):
     sky of a camera whose horizon is in the middle, which frees pixels for the road."""
 
     backbone: dict[str, Any] = Field(default_factory=_small_resnet)
-    """Configuration of a `transformers` backbone: `model_type` and the arguments of its config class."""
+    """Configuration of a `transformers` backbone: `model_type` and the arguments of its config class. The maps named
+    in `out_features` are added up at the size of the first. Dropout would make a resumed training another one."""
 
     backbone_weights: str | None = None
     """Local folder or hub id whose pretrained backbone (and configuration) replaces `backbone`."""
 
     cell_width: int = Field(default=24, ge=1)
-    """Numbers kept of each cell of the backbone's map, after its viewing ray was mixed in."""
+    """Numbers that a point of a path gets from each place it looks at."""
 
     width: int = Field(default=96, ge=8)
-    """Width of the tokens of a cell, the past and the intent."""
+    """Width of all tokens."""
 
-    hidden: int = Field(default=256, ge=8)
-    """Width of the two layers that turn all of it into waypoints."""
+    layers: int = Field(default=2, ge=1)
+    """Layers of the decoder; each bends the paths once."""
+
+    heads: int = Field(default=4, ge=1)
+    """Heads of its attention."""
+
+    fan_curvature: float = Field(default=0.02, ge=0)
+    """Curvature of the outermost of the paths from which the proposals start, 1/m."""
 
     proposals: int = Field(default=1, ge=1)
     """Trajectories per sample (K)."""
@@ -72,6 +80,83 @@ class PlannerSettings(Settings):
         if "model_type" not in backbone:
             raise ValueError("backbone needs model_type, for example 'resnet', 'convnext' or 'dinov2'")
         return backbone
+
+
+class LossSettings(Settings):
+    """What a training makes small."""
+
+    kind: Literal["huber", "l1"] = "huber"
+    """Penalty of an error, in units of the training set's spread around constant velocity."""
+
+    huber_delta: float = Field(default=0.3, gt=0)
+    """Where the Huber penalty turns from quadratic to linear."""
+
+    time_power: float = Field(default=0.0, ge=0)
+    """Weight of the waypoint at t seconds is (t / 5 s) to this power; 0 weighs all alike."""
+
+    others: float = Field(default=0.2, ge=0, le=1)
+    """Share of the regression that all proposals get evenly; the best one gets the rest."""
+
+    choice: float = Field(default=0.1, ge=0)
+    """Weight of choosing the best proposal."""
+
+    earlier_layers: float = Field(default=0.5, ge=0)
+    """Weight of the paths after each layer before the last."""
+
+
+class JitterSettings(Settings):
+    """How far a camera is changed, with its projection: largest values, drawn evenly on both sides of none."""
+
+    shift: float = Field(default=0.05, ge=0, lt=0.5)
+    """Shift to each side, as a share of the picture's width and height."""
+
+    zoom: float = Field(default=0.1, ge=0, lt=0.5)
+    """Change of the focal length, as a share."""
+
+    roll_degrees: float = Field(default=2.0, ge=0, le=45)
+    """Rotation around the picture's centre."""
+
+
+class PhotometricSettings(Settings):
+    """Strengths of the photometric augmentation; factors are drawn between 1 / (1 + strength) and 1 + strength."""
+
+    probability: float = Field(default=0.8, ge=0, le=1)
+    """Of each of gamma, contrast, brightness, saturation, hue, blur and noise."""
+
+    gamma: float = Field(default=1.0, ge=0)
+    contrast: float = Field(default=1.0, ge=0)
+    """Factor on the distance to middle grey."""
+
+    brightness: float = Field(default=0.3, ge=0, le=1)
+    """Offset as a share of white."""
+
+    saturation: float = Field(default=2.0, ge=0)
+    hue_degrees: float = Field(default=90.0, ge=0, le=180)
+    blur_px: float = Field(default=1.5, ge=0)
+    """Standard deviation at the planner's size."""
+
+    noise: float = Field(default=0.1, ge=0, le=1)
+    """Standard deviation as a share of white."""
+
+    grey_probability: float = Field(default=0.2, ge=0, le=1)
+    shuffle_probability: float = Field(default=0.2, ge=0, le=1)
+    posterise_probability: float = Field(default=0.2, ge=0, le=1)
+
+
+class AugmentSettings(Settings):
+    """How samples are changed in training. Every draw depends on (seed, step) alone."""
+
+    mirror: bool = True
+    """Mirror half of the samples left to right, with their path, intent and cameras."""
+
+    jitter: JitterSettings | None = JitterSettings()
+    """Change the cameras a little; null leaves them."""
+
+    photometric: Literal["none", "strong"] = "none"
+    """Change the look of the pictures: of the study's arms only the rival that relies on this does."""
+
+    strong: PhotometricSettings = PhotometricSettings()
+    """What strong means."""
 
 
 class TrainSettings(Settings):
@@ -98,8 +183,9 @@ class TrainSettings(Settings):
     """Share of samples that see no past but the present speed, so that the picture has to decide.
     At 1 the planner never sees its past path, in training or after."""
 
-    mirror: bool = True
-    """Mirror half of the samples left to right, with their path, intent and cameras."""
+    loss: LossSettings = LossSettings()
+
+    augment: AugmentSettings = AugmentSettings()
 
     precision: Literal["bf16", "fp32"] = "bf16"
     """Precision of the forward pass."""

@@ -1,8 +1,7 @@
-"""The camera planner: a vision backbone, ego history and intent to 20 waypoints.
+"""The camera planner: a vision backbone, ego history and intent to K proposals of 20 waypoints.
 
-The cells of the backbone's map carry the viewing rays of their camera, and the planner knows how far the vehicle
-gets by each waypoint at its present speed. Its output is what to add to the path of constant velocity, in units
-of the training set's spread. A plain network over all cells learns this in fewer steps than attention does.
+Every cell of the backbone's maps is a token that knows its viewing ray and the ground it meets. The proposals start
+as paths of the present speed, fanned out by curvature, and the decoder bends them. At first it bends nothing.
 """
 
 from __future__ import annotations
@@ -21,16 +20,19 @@ from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import atomic_path, write_json
 from phipd_sim2real.waymo import PlannerSample
 from planner_eval.config import PlannerSettings
+from planner_eval.decoder import ProposalDecoder
 from planner_eval.plans import TIMES_S, Plans
+from planner_eval.projection import RAY_FEATURES, fourier, ray_features
 from planner_eval.rfs import WAYPOINTS
-from planner_eval.tensors import RAY_FEATURES, SampleArrays, as_arrays
+from planner_eval.tensors import SampleArrays, as_arrays
 
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
 PAST_SCALE = (20.0, 5.0, 10.0, 3.0, 3.0, 3.0)
 """Typical x, y, vx, vy, ax, ay in m, m/s, m/s²; only brings inputs near one."""
 
-REACH_WAVELENGTHS_M = (200.0, 100.0, 50.0, 25.0)
+SPEED_WAVES = (40.0, 20.0, 10.0, 5.0)
+"""Wavelengths of the speed's features, m/s."""
 INTENTS = 4
 
 
@@ -48,66 +50,65 @@ class CameraPlanner(nn.Module):
         self.settings, self.history = settings, history
         self.cameras = settings.cameras if settings.vision else ()
         width = settings.width
-        self.backbone = _backbone(settings).to(memory_format=torch.channels_last)
-        self.image_tokens = nn.Linear(self.backbone.num_features[-1], width)
-        self.ray_tokens = _mlp(RAY_FEATURES, width, width)
-        self.cells = nn.Linear(width, settings.cell_width)
+        if settings.vision:
+            self.backbone = _backbone(settings).to(memory_format=torch.channels_last)
+            self.image_tokens = nn.ModuleList(nn.Conv2d(size, width, 1) for size in self.backbone.channels)
+            self.ray_tokens = _mlp(RAY_FEATURES, width, width)
         self.history_token = _mlp(16 * 6, width, width)
         self.no_history = nn.Parameter(torch.zeros(width))
         self.intent_token = nn.Embedding(INTENTS, width)
-        seen = len(self.cameras) * _cell_count(self.backbone, settings) * settings.cell_width
-        inputs = seen + 2 * width + WAYPOINTS * (2 * len(REACH_WAVELENGTHS_M) + 2)
-        self.mix = nn.Sequential(_mlp(inputs, settings.hidden, settings.hidden), nn.GELU())
-        self.waypoint_head = nn.Linear(settings.hidden, settings.proposals * WAYPOINTS * 2)
-        self.proposal_head = nn.Linear(settings.hidden, settings.proposals)
+        self.speed_token = _mlp(1 + 2 * len(SPEED_WAVES), width, width)
+        self.decoder = ProposalDecoder(settings)
         self.register_buffer("residual_scale", torch.ones(WAYPOINTS, 2))
         self.register_buffer("image_mean", torch.tensor(IMAGE_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("image_std", torch.tensor(IMAGE_STD).view(3, 1, 1), persistent=False)
         self.register_buffer("past_scale", torch.tensor(PAST_SCALE), persistent=False)
         self.register_buffer("times", torch.tensor(TIMES_S, dtype=torch.float32), persistent=False)
+        fan = torch.linspace(-1, 1, settings.proposals) if settings.proposals > 1 else torch.zeros(1)
+        self.register_buffer("curvatures", settings.fan_curvature * fan, persistent=False)
 
     def forward(
-        self, images: Tensor, rays: Tensor, past: Tensor, intent: Tensor, use_history: Tensor
-    ) -> tuple[Tensor, Tensor]:
+        self, images: Tensor, projection: Tensor, past: Tensor, intent: Tensor, use_history: Tensor
+    ) -> tuple[list[Tensor], Tensor]:
         """Plans a batch.
 
         Args:
             images: (N, C, 3, H, W) uint8.
-            rays: (N, C, 9, h, w) float32.
+            projection: (N, C, 3, 4) float32, see `seen_projection`.
             past: (N, 16, 6) float32.
             intent: (N,) int64.
             use_history: (N,) bool; False hides all of the past but the present speed.
 
         Returns:
-            trajectories: (N, K, 20, 2) float32 metres, vehicle frame at t = 0.
+            trajectories: (N, K, 20, 2) float32 metres, vehicle frame at t = 0, after each layer of the decoder.
             logits: (N, K) float32 of the proposals.
         """
         history = self.history_token((past / self.past_scale).flatten(1))
         history = torch.where(use_history[:, None], history, self.no_history.to(history.dtype))
         velocity = past[:, -1, 2:4]
-        known = [history, self.intent_token(intent), self._reach_features(velocity.norm(dim=-1)).flatten(1)]
-        seen = [self._see(images, rays)] if self.settings.vision else []
-        mixed = self.mix(torch.cat([*seen, *known], dim=1)).float()
-        with torch.autocast(mixed.device.type, enabled=False):  # eight bits would round to centimetres
-            residual = self.waypoint_head(mixed).view(len(past), -1, WAYPOINTS, 2) * self.residual_scale
-            logits = self.proposal_head(mixed)
-        constant_velocity = velocity[:, None] * self.times[:, None]
-        return constant_velocity[:, None] + residual, logits
+        speed = velocity.norm(dim=-1, keepdim=True)
+        speed_token = self.speed_token(torch.cat([speed / 10, fourier(speed, SPEED_WAVES)], dim=-1))
+        known = torch.stack([history, self.intent_token(intent).to(history.dtype), speed_token], dim=1)
+        cells, shape = self._see(images, projection) if self.settings.vision else (None, (0, 0))
+        return self.decoder(cells, projection, shape, known, self._arcs(velocity), self.residual_scale)
 
-    def _see(self, images: Tensor, rays: Tensor) -> Tensor:
-        """(N, C * cells * cell_width): what every cell of every camera shows."""
+    def _see(self, images: Tensor, projection: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """(N, C * h * w, width) tokens of the cells of every camera's map, and its (h, w)."""
         pixels = (images.flatten(0, 1).float() / 255 - self.image_mean) / self.image_std
-        cells = self.backbone(pixels.contiguous(memory_format=torch.channels_last)).feature_maps[-1]
-        rays = nn.functional.interpolate(rays.flatten(0, 1), cells.shape[-2:], mode="bilinear", align_corners=False)
-        tokens = self.image_tokens(cells.flatten(2).mT) + self.ray_tokens(rays.flatten(2).mT)
-        return self.cells(nn.functional.gelu(tokens)).reshape(len(images), -1)
+        maps = self.backbone(pixels.contiguous(memory_format=torch.channels_last)).feature_maps
+        rows, columns = shape = tuple(maps[0].shape[-2:])
+        levels = [tokens(cells) for tokens, cells in zip(self.image_tokens, maps, strict=True)]
+        levels = [nn.functional.interpolate(x, shape, mode="bilinear", align_corners=False) for x in levels]
+        tokens = sum(levels).flatten(2).mT.view(*projection.shape[:2], rows * columns, -1)
+        return (tokens + self.ray_tokens(ray_features(projection, shape))).flatten(1, 2), shape
 
-    def _reach_features(self, speed: Tensor) -> Tensor:
-        """(N, 20, 10): how far each waypoint lies ahead at constant speed, as waves and as a number."""
-        reach = speed[:, None] * self.times
-        waves = reach[..., None] * (2 * torch.pi / reach.new_tensor(REACH_WAVELENGTHS_M))
-        plain = torch.stack([reach / 50, (speed / 10)[:, None].expand_as(reach)], dim=-1)
-        return torch.cat([waves.sin(), waves.cos(), plain], dim=-1)
+    def _arcs(self, velocity: Tensor) -> Tensor:
+        """(N, K, 20, 2): paths of constant speed, each with a curvature of its own."""
+        turn = self.curvatures[:, None] * velocity.norm(dim=-1)[:, None, None] * self.times  # (N, K, 20) rad
+        along = self.times * torch.sinc(turn / torch.pi)
+        aside = self.times * torch.sinc(turn / 2 / torch.pi) * torch.sin(turn / 2)
+        forward, left = velocity[:, None, None, 0], velocity[:, None, None, 1]
+        return torch.stack([along * forward - aside * left, along * left + aside * forward], dim=-1)
 
     @torch.no_grad()
     def plan(self, samples: Sequence[PlannerSample]) -> Plans:
@@ -123,11 +124,13 @@ class CameraPlanner(nn.Module):
         """Like `plan`, for samples that are gathered already."""
         self.eval()
         device = self.residual_scale.device
-        inputs = [torch.from_numpy(x).to(device) for x in (arrays.images, arrays.rays, arrays.past, arrays.intent)]
+        inputs = [
+            torch.from_numpy(x).to(device) for x in (arrays.images, arrays.projection, arrays.past, arrays.intent)
+        ]
         use_history = torch.full((len(arrays),), self.history, device=device)
-        trajectories, logits = self(*inputs, use_history)
+        paths, logits = self(*inputs, use_history)
         probabilities = logits.double().softmax(dim=-1)
-        return Plans(trajectories.double().cpu().numpy(), probabilities.cpu().numpy())
+        return Plans(paths[-1].double().cpu().numpy(), probabilities.cpu().numpy())
 
     def save_pretrained(self, folder: Path) -> None:
         """Writes `model.safetensors` and, last, `config.json`."""
@@ -135,9 +138,11 @@ class CameraPlanner(nn.Module):
         state = {name: value.contiguous() for name, value in self.state_dict().items()}
         with atomic_path(folder / "model.safetensors") as temporary:
             save_file(state, temporary)
-        resolved = {"backbone": self.backbone.config.to_diff_dict(), "backbone_weights": None}
-        settings = self.settings.model_copy(update=resolved).model_dump(mode="json")
-        write_json(folder / "config.json", {"settings": settings, "history": self.history})
+        settings = self.settings
+        if settings.vision:
+            resolved = {"backbone": self.backbone.config.to_diff_dict(), "backbone_weights": None}
+            settings = settings.model_copy(update=resolved)
+        write_json(folder / "config.json", {"settings": settings.model_dump(mode="json"), "history": self.history})
 
     @classmethod
     def from_pretrained(cls, folder: Path, device: str = "cpu") -> CameraPlanner:
@@ -167,15 +172,6 @@ def _backbone(settings: PlannerSettings) -> nn.Module:
         return AutoBackbone.from_pretrained(settings.backbone_weights)
     arguments = {key: value for key, value in settings.backbone.items() if key != "model_type"}
     return AutoBackbone.from_config(AutoConfig.for_model(settings.backbone["model_type"], **arguments))
-
-
-@torch.no_grad()
-def _cell_count(backbone: nn.Module, settings: PlannerSettings) -> int:
-    """Cells of the backbone's last map for one picture of the planner's size."""
-    backbone.eval()  # a first look must not enter the running statistics
-    cells = backbone(torch.zeros(1, 3, settings.image_height, settings.image_width)).feature_maps[-1]
-    backbone.train()
-    return cells.shape[-2] * cells.shape[-1]
 
 
 def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

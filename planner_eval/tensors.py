@@ -12,10 +12,6 @@ from numpy.typing import NDArray
 from phipd_sim2real.waymo import Calibration, PlannerSample
 from planner_eval.config import PlannerSettings
 
-RAY_FEATURES = 9
-RAY_GRID = (6, 10)
-"""Rows and columns of the grid of viewing rays, from which those of the backbone's cells are interpolated."""
-
 LEFT, RIGHT = 2, 3
 
 
@@ -25,7 +21,7 @@ class SampleArrays:
 
     Attributes:
         images: (N, C, 3, H, W) uint8 RGB.
-        rays: (N, C, 9, 6, 10) float32, see `ray_features`.
+        projection: (N, C, 3, 4) float32, see `seen_projection`.
         past: (N, 16, 6) float32 m, m/s, m/s², vehicle frame at t = 0, 4 Hz.
         intent: (N,) int64 0 unknown, 1 straight, 2 left, 3 right.
         future: (N, 20, 2) float32 m; 0 where not valid.
@@ -33,7 +29,7 @@ class SampleArrays:
     """
 
     images: NDArray[np.uint8]
-    rays: NDArray[np.float32]
+    projection: NDArray[np.float32]
     past: NDArray[np.float32]
     intent: NDArray[np.int64]
     future: NDArray[np.float32]
@@ -50,10 +46,10 @@ class SampleArrays:
         """Mirrors the (N,) chosen samples left to right: pictures, cameras, path and intent."""
         pick = chosen.reshape(-1, 1, 1)
         swapped = np.select([self.intent == LEFT, self.intent == RIGHT], [RIGHT, LEFT], self.intent)
-        flip_rays = self.rays[..., ::-1] * RAY_MIRROR
+        flipped = PICTURE_MIRROR @ self.projection @ VEHICLE_MIRROR
         return SampleArrays(
             images=np.where(pick[..., None, None], self.images[..., ::-1], self.images),
-            rays=np.where(pick[..., None, None], flip_rays, self.rays),
+            projection=np.where(pick[..., None], flipped, self.projection),
             past=np.where(pick, self.past * PAST_MIRROR, self.past),
             intent=np.where(chosen, swapped, self.intent),
             future=np.where(pick, self.future * FUTURE_MIRROR, self.future),
@@ -63,7 +59,8 @@ class SampleArrays:
 
 PAST_MIRROR = np.array([1, -1] * 3, dtype=np.float32)
 FUTURE_MIRROR = np.array([1, -1], dtype=np.float32)
-RAY_MIRROR = np.array([1, -1, 1, 1, -1, 1, 1, -1, 1], dtype=np.float32)[:, None, None]
+PICTURE_MIRROR = np.array([[-1, 0, 1], [0, 1, 0], [0, 0, 1]], dtype=np.float32)
+VEHICLE_MIRROR = np.diag(np.array([1, -1, 1, 1], dtype=np.float32))
 
 
 def as_arrays(samples: Iterable[PlannerSample], settings: PlannerSettings) -> SampleArrays:
@@ -78,31 +75,23 @@ def as_arrays(samples: Iterable[PlannerSample], settings: PlannerSettings) -> Sa
     return SampleArrays(*(np.stack(column) for column in zip(*rows, strict=True)))
 
 
-def ray_features(calibration: Calibration, crop: tuple[float, float]) -> NDArray[np.float32]:
-    """Where a camera's pixels look, on a coarse grid, so that tokens know geometry and not only pixels.
+def seen_projection(calibration: Calibration, crop: tuple[float, float]) -> NDArray[np.float32]:
+    """The matrix that takes points of the vehicle frame to shares of the seen picture.
 
     Args:
-        calibration: its pinhole part is used; the lens distortion is far below a grid cell.
+        calibration: its pinhole part is used; the lens distortion is far below a cell of the backbone's map.
         crop: first and last row that the planner sees, as shares of the height.
 
     Returns:
-        (9, 6, 10) float32 in the vehicle frame: unit ray xyz, camera position xyz in units of 2 m, the point
-        where the ray meets the plane z = 0 as asinh(x / 10), asinh(y / 5), and 1 below the horizon, else 0.
+        (3, 4) float32: homogeneous (u, v, depth in m), u and v from 0 to 1 over the seen width and height.
     """
     f_u, f_v, c_u, c_v = calibration.intrinsic[:4]
-    rows, columns = RAY_GRID
-    u = (np.arange(columns) + 0.5) / columns * calibration.width
-    v = (crop[0] + (np.arange(rows) + 0.5) / rows * (crop[1] - crop[0])) * calibration.height
-    right, down = np.meshgrid((u - c_u) / f_u, (v - c_v) / f_v)
-    rays = np.stack([np.ones_like(right), -right, -down], axis=-1) @ calibration.extrinsic[:3, :3].T
-    rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
-    position = np.broadcast_to(calibration.extrinsic[:3, 3], rays.shape)
-    below = rays[..., 2] < -0.01
-    reach = np.where(below, position[..., 2] / np.where(below, -rays[..., 2], 1.0), 0.0)
-    ground = position[..., :2] + reach[..., None] * rays[..., :2]
-    ground = np.where(below[..., None], np.arcsinh(ground / (10.0, 5.0)), 0.0)
-    features = np.concatenate([rays, 0.5 * position, ground, below[..., None]], axis=-1)
-    return features.transpose(2, 0, 1).astype(np.float32)
+    height = calibration.height * (crop[1] - crop[0])
+    top = calibration.height * crop[0]
+    pixels = np.array(  # camera frame: x forward, y left, z up
+        [[c_u / calibration.width, -f_u / calibration.width, 0], [(c_v - top) / height, 0, -f_v / height], [1, 0, 0]]
+    )
+    return (pixels @ np.linalg.inv(calibration.extrinsic)[:3]).astype(np.float32)
 
 
 def _row(sample: PlannerSample, settings: PlannerSettings) -> tuple[np.ndarray, ...]:
@@ -110,11 +99,11 @@ def _row(sample: PlannerSample, settings: PlannerSettings) -> tuple[np.ndarray, 
     if missing:
         raise ValueError(f"Sample {sample.key} has no picture of camera {missing}; it has {list(sample.images)}.")
     images = [_seen(sample.images[camera], settings) for camera in settings.cameras]
-    rays = [ray_features(sample.calibrations[camera], settings.crop) for camera in settings.cameras]
+    projections = [seen_projection(sample.calibrations[camera], settings.crop) for camera in settings.cameras]
     future = np.where(sample.future_valid[:, None], sample.future, 0.0)
     return (
         np.stack(images),
-        np.stack(rays),
+        np.stack(projections),
         sample.past.astype(np.float32),
         np.int64(sample.intent),
         future.astype(np.float32),

@@ -36,10 +36,10 @@ TINY = PlannerSettings(
         "hidden_sizes": [8, 16],
         "depths": [1, 1],
         "layer_type": "basic",
+        "out_features": ["stage1", "stage2"],
     },
     cell_width=8,
     width=32,
-    hidden=64,
 )
 
 

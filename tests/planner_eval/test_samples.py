@@ -1,5 +1,6 @@
 """Samples of a drive log, and the arrays made of them, against the drawing's formula."""
 
+import cv2
 import numpy as np
 import pytest
 from synthetic import CAMERA_HEIGHT, CAMERA_X, FOCAL, HEIGHT, SPEED, WIDTH, path
@@ -7,7 +8,7 @@ from synthetic import CAMERA_HEIGHT, CAMERA_X, FOCAL, HEIGHT, SPEED, WIDTH, path
 from phipd_sim2real.waymo import Calibration, PlannerSample, project
 from planner_eval.config import PlannerSettings
 from planner_eval.samples import SampleFailure, count_frames, samples_from_log
-from planner_eval.tensors import RAY_GRID, as_arrays, ray_features
+from planner_eval.tensors import as_arrays, seen_projection
 
 
 def test_every_frame_with_a_picture_is_a_sample(day_log):
@@ -39,22 +40,22 @@ def test_a_missing_camera_is_a_failure_with_its_reason(day_log):
     assert all(isinstance(item, SampleFailure) and item.reason == "missing_camera" for item in failures)
 
 
-def test_rays_hit_the_ground_where_projection_says():
+def camera(height: int = HEIGHT) -> Calibration:
     extrinsic = np.eye(4)
+    extrinsic[:3, :3] = cv2.Rodrigues(np.array([0.02, 0.1, 0.2]))[0]
     extrinsic[:3, 3] = CAMERA_X, 0.2, CAMERA_HEIGHT
-    intrinsic = np.array([FOCAL, FOCAL, WIDTH / 2, HEIGHT / 2, 0, 0, 0, 0, 0])
-    calibration = Calibration(intrinsic, extrinsic, WIDTH, HEIGHT)
-    crop = (0.25, 1.0)
-    features = ray_features(calibration, crop)
-    below = features[8] == 1
-    assert below.any()
-    assert not below.all()
-    ground = np.stack([10 * np.sinh(features[6]), 5 * np.sinh(features[7]), np.zeros(RAY_GRID)], axis=-1)
-    pixels, valid = project(ground[below], calibration)
-    rows, columns = np.nonzero(below)
-    np.testing.assert_allclose(pixels[:, 0], (columns + 0.5) / RAY_GRID[1] * WIDTH, atol=1e-3)
-    np.testing.assert_allclose(pixels[:, 1], (0.25 + 0.75 * (rows + 0.5) / RAY_GRID[0]) * HEIGHT, atol=1e-3)
-    assert valid.all()
+    intrinsic = np.array([FOCAL, 1.1 * FOCAL, WIDTH / 2 + 3, HEIGHT / 2, 0, 0, 0, 0, 0])
+    return Calibration(intrinsic, extrinsic, WIDTH, height)
+
+
+def test_seen_projection_agrees_with_the_camera_model():
+    points = np.random.default_rng(0).uniform((5, -3, -1), (40, 3, 3), (50, 3))
+    pixels, valid = project(points, camera())
+    homogeneous = np.c_[points, np.ones(50)] @ seen_projection(camera(), (0.25, 0.75)).astype(float).T
+    shares = homogeneous[:, :2] / homogeneous[:, 2:]
+    expected = np.stack([pixels[:, 0] / WIDTH, (pixels[:, 1] / HEIGHT - 0.25) / 0.5], axis=1)
+    assert valid.any()
+    np.testing.assert_allclose(shares[valid], expected[valid], atol=1e-4)
 
 
 def test_mirroring_twice_is_nothing_and_once_swaps_sides(day_log):
@@ -64,9 +65,9 @@ def test_mirroring_twice_is_nothing_and_once_swaps_sides(day_log):
     np.testing.assert_array_equal(once.images[0], arrays.images[0, ..., ::-1])
     np.testing.assert_array_equal(once.images[1], arrays.images[1])
     np.testing.assert_array_equal(once.future[0, :, 1], -arrays.future[0, :, 1])
-    np.testing.assert_allclose(once.rays[0], arrays.rays[0], atol=1e-6)  # this camera looks straight ahead
+    np.testing.assert_allclose(once.projection[0], arrays.projection[0], atol=1e-6)  # the camera looks straight ahead
     twice = once.mirrored(chosen)
-    for name in ("images", "rays", "past", "intent", "future"):
+    for name in ("images", "projection", "past", "intent", "future"):
         np.testing.assert_array_equal(getattr(twice, name), getattr(arrays, name))
 
 

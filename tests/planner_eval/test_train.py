@@ -9,12 +9,12 @@ import torch
 from synthetic import TINY
 
 from phipd_sim2real.errors import UsageError
-from planner_eval.config import PlannerSettings
+from planner_eval.config import AugmentSettings, PlannerSettings
 from planner_eval.planner import CameraPlanner
 from planner_eval.plans import TIMES_S
 from planner_eval.samples import samples_from_log
 from planner_eval.tensors import as_arrays
-from planner_eval.train import planning_loss, train_planner
+from planner_eval.train import train_planner
 
 
 class Killed(Exception):
@@ -69,10 +69,11 @@ def test_another_seed_gives_other_weights(day_log, tiny_settings, tmp_path):
 def test_learns_to_look(day_log, tiny_settings, tmp_path):
     """Seconds of training beat constant velocity by far, and only with the right picture."""
     recipe = {
-        "steps": 200,
-        "batch_size": 24,
+        "steps": 100,
+        "batch_size": 16,
         "learning_rate": 4e-3,
         "history_dropout": 1.0,
+        "augment": AugmentSettings(jitter=None),
         "checkpoint_every": 1000,
     }
     train_planner(day_log, tiny_settings.model_copy(update=recipe), tmp_path)
@@ -113,17 +114,10 @@ def test_hidden_past_changes_nothing_but_speed_does(dusk_samples):
 
 def test_other_backbones_are_a_setting(dusk_samples):
     convnext = {"model_type": "convnext", "hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2}
-    planner = CameraPlanner(PlannerSettings(image_width=64, image_height=32, backbone=convnext, width=16))
-    assert planner.plan(dusk_samples[:1]).trajectories.shape == (1, 1, 20, 2)
-
-
-def test_loss_of_the_truth_is_zero_and_picks_the_best_proposal():
-    future = torch.randn(3, 20, 2, generator=torch.Generator().manual_seed(0))
-    valid, scale = torch.ones(3, 20, dtype=torch.bool), torch.ones(20, 2)
-    certain = torch.tensor([[0.0, 100.0]]).expand(3, 2)
-    trajectories = torch.stack([future + 5, future], dim=1)
-    assert planning_loss(trajectories, certain, future, valid, scale).item() == pytest.approx(0.0, abs=1e-6)
-    assert planning_loss(trajectories, -certain, future, valid, scale).item() == pytest.approx(100.0)
+    dinov2 = {"model_type": "dinov2", "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    for backbone in (convnext, dinov2 | {"image_size": 32, "patch_size": 8, "out_features": ["stage1", "stage2"]}):
+        planner = CameraPlanner(PlannerSettings(image_width=64, image_height=32, backbone=backbone, width=16))
+        assert planner.plan(dusk_samples[:1]).trajectories.shape[2:] == (20, 2)
 
 
 def test_what_is_no_planner_is_refused(tmp_path):
