@@ -43,6 +43,15 @@ def choose(config: Path, out: Path | None, overrides: list[str]) -> dict[str, st
     return {name: choice.arm for name, choice in open_study(config, out, overrides).choose().items()}
 
 
+@task(name="drive", retry_condition_fn=is_transient, **RETRIES)
+def drive(config: Path, out: Path | None, overrides: list[str]) -> str:
+    """Puts planners at the wheel and returns the table of their drives."""
+    from planner_eval.closed_loop import closed_loop_table
+
+    driven = open_study(config, out, overrides).drive()
+    return "This study leaves the closed loop out." if driven is None else closed_loop_table(driven)
+
+
 @flow(name="study", log_prints=True)
 def study(config: Path, out: Path | None = None, overrides: list[str] | None = None) -> str:
     """Runs a whole study and returns the report's path."""
@@ -52,6 +61,7 @@ def study(config: Path, out: Path | None = None, overrides: list[str] | None = N
     enhance(config, out, overrides)
     train_planner(config, out, overrides)
     print(choose(config, out, overrides or []))
+    print(drive(config, out, overrides or []))
     print(evaluate(config, out, overrides))
     return report(config, out, overrides)
 

@@ -46,7 +46,7 @@ class ArmSettings(Settings):
         """The run's recipe for this arm and one seed."""
         changes: dict[str, object] = {"seed": seed}
         if self.photometric is not None:
-            changes["photometric"] = self.photometric
+            changes["augment"] = train.augment.model_copy(update={"photometric": self.photometric})
         if not self.vision:
             changes |= {"planner": train.planner.model_copy(update={"vision": False}), "history_dropout": 0.0}
         return train.model_copy(update=changes)

@@ -220,13 +220,17 @@ class Run:
         evaluation = self._evaluation()
         results = evaluation.results()
         out = self.folder / "report"
-        inputs = {"settings": settings_hash(self.settings), "scores": evaluation.score_hashes()}
+        inputs = {"settings": settings_hash(self.settings), "scores": self._shown_scores(evaluation)}
         if not (out / REPORT_INPUTS).is_file() or json.loads((out / REPORT_INPUTS).read_text()) != inputs:
             with self.timings.stage("report"):
                 self._write_report(treated, evaluation, results, out)
             write_json(out / REPORT_INPUTS, inputs)
         page = out / "report.html"
         return {"page": str(page), "text": f"The report lies in {page}."}
+
+    def _shown_scores(self, evaluation: RunEvaluation) -> dict[str, str]:
+        """SHA-256 of everything that the report shows."""
+        return evaluation.score_hashes()
 
     def everything(self) -> dict[str, Any]:
         """Capture, enhance, train, evaluate, report."""

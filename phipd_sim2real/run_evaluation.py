@@ -116,17 +116,24 @@ class RunEvaluation:
         files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in record_files(self._data.records)]
         return hashlib.sha256(json.dumps(sorted(files)).encode()).hexdigest()
 
-    def _arms(self) -> list[Arm]:
-        from planner_eval.baselines import BASELINES
+    def trained_arms(self, names: Collection[str]) -> list[Arm]:
+        """Some of the run's arms with their planners, in the order of the settings."""
         from planner_eval.evaluate import Arm
         from planner_eval.planner import CameraPlanner
 
-        floors = [Arm(name, "floor: sees no picture", (planner(),)) for name, planner in BASELINES.items()]
         settings, trained = self._run.settings, []
         for name, arm in settings.arms.items():
-            planners = tuple(CameraPlanner.from_pretrained(self._run.train(name, seed)) for seed in settings.seeds)
-            trained.append(Arm(name, arm.description, planners, settings.seeds))
-        return floors + trained
+            if name in names:
+                planners = tuple(CameraPlanner.from_pretrained(self._run.train(name, seed)) for seed in settings.seeds)
+                trained.append(Arm(name, arm.description, planners, settings.seeds))
+        return trained
+
+    def _arms(self) -> list[Arm]:
+        from planner_eval.baselines import BASELINES
+        from planner_eval.evaluate import Arm
+
+        floors = [Arm(name, "floor: sees no picture", (planner(),)) for name, planner in BASELINES.items()]
+        return floors + self.trained_arms(self._run.settings.arms)
 
     def _samples(self, kind: str) -> tuple[Iterable[PlannerSample | SampleFailure], str, int | None]:
         """Samples of the evaluation data, what they are, and how many where that is known."""

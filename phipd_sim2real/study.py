@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 from phipd_sim2real.capture.settings import short_map_name
 from phipd_sim2real.drivelog import DriveLog
 from phipd_sim2real.errors import UsageError
-from phipd_sim2real.files import write_json
+from phipd_sim2real.files import sha256_file, write_json
 from phipd_sim2real.preparation import check_steps, prepare
 from phipd_sim2real.progress import ProgressCallback
 from phipd_sim2real.run import Run
-from phipd_sim2real.run_evaluation import RunEvaluation
+from phipd_sim2real.run_evaluation import WEIGHTS, RunEvaluation
 from phipd_sim2real.run_settings import EvaluationData
 from phipd_sim2real.settings import settings_hash
 from phipd_sim2real.study_settings import StudySettings
 
 if TYPE_CHECKING:
+    from planner_eval.closed_loop import ClosedLoopResult
     from planner_eval.report.study_section import StudySection
     from planner_eval.result import EvaluationResult
     from planner_eval.study import Choice, Standing
@@ -79,10 +81,31 @@ class Study(Run):
         """Where the treated arm stands on the test drives."""
         from planner_eval.study import standing
 
-        chosen = self.choose()
-        rivals = [chosen[name].arm if name in chosen else name for name in self.settings.rivals]
         result = self._evaluation().results()[0]
-        return standing(result, self.treated_arm(), self.settings.ceiling, list(dict.fromkeys(rivals)))
+        return standing(result, self.treated_arm(), self.settings.ceiling, self._named(self.settings.rivals))
+
+    def drive(self) -> ClosedLoopResult | None:
+        """Puts planners at the wheel, on the same routes for every arm; None where the study leaves it out."""
+        if self.settings.closed_loop is None:
+            return None
+        from planner_eval.closed_loop import drive_closed_loop
+
+        ends = (self.settings.evaluate.baseline, self.treated_arm(), self.settings.ceiling)
+        names = [*ends, *self._named(self.settings.driven)]
+        arms = self._evaluation().trained_arms(names)
+        identities = {f"{arm.name}, seed {seed}": self._weights(arm.name, seed) for arm in arms for seed in arm.seeds}
+        with self.timings.stage("drive in closed loop"):
+            return drive_closed_loop(
+                arms, self.settings.closed_loop, self.folder / "closed_loop", self.progress, identities
+            )
+
+    def _named(self, names: Sequence[str]) -> list[str]:
+        """Arms by name; a choice stands for its winner."""
+        chosen = self.choose()
+        return list(dict.fromkeys(chosen[name].arm if name in chosen else name for name in names))
+
+    def _weights(self, arm: str, seed: int) -> str:
+        return sha256_file(self.train(arm, seed) / WEIGHTS)
 
     def everything(self) -> dict[str, Any]:
         """Prepare, capture, treat, train, choose, test, drive, report."""
@@ -92,6 +115,7 @@ class Study(Run):
         self.capture_all()
         self.train_all()
         self.choose()
+        self.drive()
         evaluated, reported = self.evaluate(), self.report()
         text = f"{evaluated['text']}\n\n{reported['text']}"
         return {"scores": evaluated["scores"], "page": reported["page"], "text": text}
@@ -127,6 +151,11 @@ class Study(Run):
         content = report_content(self.settings, treated, source, enhanced, evaluation.log())
         write_report(results[0], replace(content, study=self._section()), evaluation.frames, out, others=results[1:])
 
+    def _shown_scores(self, evaluation: RunEvaluation) -> dict[str, str]:
+        self.drive()
+        paths = [self.folder / CHOICES, *(self.folder / "closed_loop").glob("*.json")]
+        return evaluation.score_hashes() | {path.name: sha256_file(path) for path in sorted(paths)}
+
     def _section(self) -> StudySection:
         from phipd_sim2real.diffusion.gated import gate_counts
         from phipd_sim2real.study_measures import MEASURED
@@ -143,6 +172,7 @@ class Study(Run):
             measured=MEASURED,
             samples={name: self._trained_on(name) for name in self.settings.arms},
             gate={name: gate_counts(self.pictures(name)) for name in gated},
+            closed_loop=self.drive(),
         )
 
     def _trained_on(self, arm: str) -> int:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from phipd_sim2real.preparation import Step
 from phipd_sim2real.run_settings import RunSettings
+from planner_eval.closed_loop.settings import ClosedLoopSettings
 
 
 class StudySettings(RunSettings):
@@ -31,6 +32,12 @@ class StudySettings(RunSettings):
     rivals: tuple[str, ...] = Field(min_length=1)
     """Arms, or choices, that the treated arm is set against."""
 
+    closed_loop: ClosedLoopSettings | None = None
+    """How the baseline, the treated arm, the ceiling and `driven` are put at the wheel; None leaves it out."""
+
+    driven: tuple[str, ...] = ()
+    """Further arms, or choices, that drive in closed loop."""
+
     measured_frames: int = Field(default=160, ge=10)
     """Frames of each arm whose structure and look are measured, evenly spread."""
 
@@ -53,8 +60,8 @@ class StudySettings(RunSettings):
             raise ValueError(f"treated_choice is {self.treated_choice!r}; the choices are {', '.join(self.choices)}")
         if self.ceiling not in arms:
             raise ValueError(f"ceiling is {self.ceiling!r}; the arms are {', '.join(sorted(arms))}")
-        if unknown := set(self.rivals) - arms - set(self.choices):
-            raise ValueError(f"rivals names {sorted(unknown)}; give arms or choices of this study")
+        if unknown := {*self.rivals, *self.driven} - arms - set(self.choices):
+            raise ValueError(f"rivals or driven name {sorted(unknown)}; give arms or choices of this study")
         return self
 
     @model_validator(mode="after")
@@ -65,6 +72,8 @@ class StudySettings(RunSettings):
             shared = self._maps(name) & self._maps(tested)
             if shared:
                 raise ValueError(f"{', '.join(sorted(shared))} is driven in {name} and in {tested}; test on other maps")
+            if self.closed_loop is not None and (shared := self._maps(name) & set(self.closed_loop.driving.maps)):
+                raise ValueError(f"closed_loop drives on {', '.join(sorted(shared))}, as {name} does; take other maps")
         return self
 
     def _maps(self, log: str | None) -> set[str]:

@@ -70,6 +70,7 @@ def test_the_report_says_where_the_treated_arm_stands(finished):
     assert set(study["standing"]["rivals"]) == set(settings.rivals)
     assert {"way", "relative", "to_ceiling"} <= set(study["standing"])
     assert sum(study["gate"]["gated"].values()) == study["training_samples"]["source"]
+    assert [arm["name"] for arm in study["closed_loop"]["arms"]] == ["source", study["choices"][0]["arm"], "target"]
     measured = study["picture_measures"]
     assert measured["phi-pd-0.3"]["lane_edge_recall"]["n"] + measured["phi-pd-0.3"]["flow_epe"]["n"] > 0
     page = (folder / "report/report.html").read_text()
@@ -110,7 +111,7 @@ def test_a_log_given_as_a_folder_may_not_share_a_map_with_the_test_drives(finish
         ({"validation": "target"}, "a log of its own"),
         ({"choices": {"phi-pd": ["phi-pd-9"]}}, "the arms are"),
         ({"treated_choice": "other"}, "the choices are"),
-        ({"rivals": ["other"]}, "rivals names"),
+        ({"rivals": ["other"]}, "rivals or driven name"),
         ({"ceiling": "other"}, "ceiling is"),
         ({"unlabelled": None}, "unlabelled is"),
     ],

@@ -30,7 +30,9 @@ def tiny_study(folder: Path, **changes) -> StudySettings:
         }
         for name, town in MAPS.items()
     }
-    return StudySettings.model_validate(yaml.safe_load(ARMS) | {"capture": logs} | changes)
+    settings = yaml.safe_load(ARMS) | {"capture": logs}
+    settings["closed_loop"]["driving"]["rig"] = str(rig)
+    return StudySettings.model_validate(settings | changes)
 
 
 ARMS = """
@@ -55,6 +57,8 @@ ceiling: target
 rivals: [reinhard, photometric, sdedit, gated]
 validation: validation
 evaluation: {log: target}
+closed_loop:
+  driving: {maps: [Meadow01], routes: 1, length_m: 20, seconds: 4, look: target}
 measured_frames: 10
 seeds: [0]
 train:

@@ -155,4 +155,5 @@ def _require_same_inputs(out: Path, settings: ClosedLoopSettings, identities: di
     changed = any(known["identities"].get(name, identity) != identity for name, identity in identities.items())
     if changed or known["settings"] != described:
         raise UsageError(f"{out} holds drives of other planners or settings; remove it or give another folder.")
-    write_json(path, {"settings": described, "identities": known["identities"] | identities})
+    if not path.is_file() or not identities.keys() <= known["identities"].keys():
+        write_json(path, {"settings": described, "identities": known["identities"] | identities})

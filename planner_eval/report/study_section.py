@@ -8,10 +8,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from planner_eval.bootstrap import Interval
+from planner_eval.closed_loop.result import ClosedLoopResult
+from planner_eval.closed_loop.scoring import DRIVE_METRICS
 from planner_eval.report import headline as words
 from planner_eval.report.sweep_plot import sweep_plot
 from planner_eval.result import EvaluationResult
 from planner_eval.study import COMPARED, Choice, Standing
+
+DRIVEN = ("drive_success_rate", "route_completion", "drive_collision_rate", "off_road_rate", "timed_out_rate")
+"""Metrics of closed-loop drives that are shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +31,7 @@ class StudySection:
         measured: measure -> unit and better direction.
         samples: arm -> frames that its planners were trained on.
         gate: gated arm -> what became of its frames -> how many.
+        closed_loop: the arms at the wheel; None where that was left out.
     """
 
     choices: Sequence[Choice]
@@ -35,6 +41,7 @@ class StudySection:
     measured: Mapping[str, tuple[str, str]]
     samples: Mapping[str, int]
     gate: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    closed_loop: ClosedLoopResult | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Everything behind the section."""
@@ -44,6 +51,7 @@ class StudySection:
             "picture_measures": self.measures,
             "training_samples": self.samples,
             "gate": self.gate,
+            "closed_loop": self.closed_loop.summary() if self.closed_loop is not None else None,
         }
 
 
@@ -56,6 +64,7 @@ def study_context(section: StudySection, result: EvaluationResult, colours: Mapp
         "rivals": [_rival_row(section.standing, rival) for rival in section.standing.rivals],
         "choices": [_choice_rows(choice, result) for choice in section.choices],
         "pictures": _picture_table(section),
+        "drives": _drive_table(section.closed_loop) if section.closed_loop is not None else None,
         "plot": "data:image/svg+xml;base64," + base64.b64encode(plot.encode()).decode(),
     }
 
@@ -112,6 +121,32 @@ def _picture_table(section: StudySection) -> dict[str, Any]:
     ]
     heads = [{"name": name, "unit": section.measured[name][0], "better": section.measured[name][1]} for name in names]
     return {"heads": heads, "rows": rows}
+
+
+def _drive_table(result: ClosedLoopResult) -> dict[str, Any]:
+    """Rows of the arms at the wheel, as text."""
+    rows = [
+        {
+            "arm": arm.name,
+            "cells": [drive_score(arm.scores[metric], metric) for metric in DRIVEN],
+            "difference": drive_score(arm.differences.get(DRIVEN[0]), DRIVEN[0], signed=True),
+            "endings": ", ".join(f"{ending} {count}" for ending, count in arm.endings.items()),
+        }
+        for arm in result.arms
+    ]
+    heads = [{"name": name, "better": DRIVE_METRICS[name].better} for name in DRIVEN]
+    routes = result.arms[0].scores[DRIVEN[0]].segments
+    return {"heads": heads, "rows": rows, "routes": routes, "domain": result.domain, "settings": result.settings}
+
+
+def drive_score(interval: Interval | None, metric: str, signed: bool = False) -> str:
+    """A score of closed-loop drives with its interval; shares in per cent."""
+    if interval is None or interval.mean is None:
+        return "–"
+    factor, digits = (100, 0) if DRIVE_METRICS[metric].unit == "share" else (1, 2)
+    sign = "+" if signed else ""
+    mean, low, high = (f"{factor * value:{sign}.{digits}f}" for value in (interval.mean, interval.low, interval.high))
+    return f"{mean} [{low}, {high}]"
 
 
 def _cell(found: Mapping[str, Any] | None) -> str:
