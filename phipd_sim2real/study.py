@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phipd_sim2real.capture.settings import short_map_name
+from phipd_sim2real.capture.settings import EMBEDDED, short_map_name
 from phipd_sim2real.drivelog import DriveLog
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import sha256_file, write_json
@@ -19,6 +19,7 @@ from phipd_sim2real.run_evaluation import WEIGHTS, RunEvaluation
 from phipd_sim2real.run_settings import EvaluationData
 from phipd_sim2real.settings import settings_hash
 from phipd_sim2real.study_settings import StudySettings
+from planner_eval.report.headline import SEEDS_FOR_A_CLAIM
 
 if TYPE_CHECKING:
     from planner_eval.closed_loop import ClosedLoopResult
@@ -149,7 +150,13 @@ class Study(Run):
 
         source, enhanced = self.log(self.settings.arms[treated].log), self.pictures(treated)
         content = report_content(self.settings, treated, source, enhanced, evaluation.log())
-        write_report(results[0], replace(content, study=self._section()), evaluation.frames, out, others=results[1:])
+        told = replace(
+            content,
+            title=f"Study {self.settings.name}: how much better does a planner drive when its simulation was enhanced?",
+            study=self._section(),
+            not_run=_not_run(self.settings),
+        )
+        write_report(results[0], told, evaluation.frames, out, others=results[1:])
 
     def _shown_scores(self, evaluation: RunEvaluation) -> dict[str, str]:
         self.drive()
@@ -184,6 +191,20 @@ class Study(Run):
     def _validation(self) -> RunEvaluation:
         data = EvaluationData(log=self.settings.validation, check_records=False)
         return RunEvaluation(self, data, self.folder / "validation")
+
+
+def _not_run(settings: StudySettings) -> list[str]:
+    """What a reader might expect and the study did not do."""
+    sentences = []
+    if len(settings.seeds) < SEEDS_FOR_A_CLAIM:
+        sentences.append(f"Training was repeated with {len(settings.seeds)} seed(s); 3 would show its spread.")
+    if settings.closed_loop is None:
+        sentences.append("Planners were scored in open loop only.")
+    elif settings.closed_loop.driving.cars == 0:
+        sentences.append("The routes driven in closed loop had no other traffic.")
+    if settings.evaluation.log in settings.capture and settings.capture[settings.evaluation.log].endpoint == EMBEDDED:
+        sentences.append("No real Waymo drive, no rated trajectory and no CARLA server took part.")
+    return sentences
 
 
 def _maps(log: DriveLog) -> set[str]:
