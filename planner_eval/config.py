@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from phipd_sim2real.settings import Settings
 from planner_eval.collision import EgoSize
@@ -73,6 +73,12 @@ class PlannerSettings(Settings):
         if not 0 <= crop[0] < crop[1] <= 1:
             raise ValueError("crop needs 0 <= first < last <= 1, for example [0.35, 1.0]")
         return crop
+
+    @model_validator(mode="after")
+    def _shares_its_width(self) -> PlannerSettings:
+        if self.width % self.heads:
+            raise ValueError(f"width must be a multiple of heads; {self.width} is none of {self.heads}")
+        return self
 
     @field_validator("backbone")
     @classmethod
@@ -164,7 +170,7 @@ class TrainSettings(Settings):
 
     planner: PlannerSettings = PlannerSettings()
 
-    steps: int = Field(default=600, ge=1)
+    steps: int = Field(default=800, ge=1)
     """Optimiser steps."""
 
     batch_size: int = Field(default=32, ge=1)

@@ -30,7 +30,6 @@ class ProposalDecoder(nn.Module):
     def __init__(self, settings: PlannerSettings) -> None:
         super().__init__()
         width = settings.width
-        self.proposals = settings.proposals
         self.paths = nn.Parameter(0.02 * torch.randn(settings.proposals, 1, width))
         self.times = nn.Parameter(0.02 * torch.randn(POINTS, width))
         self.layers = nn.ModuleList(DecoderLayer(settings) for _ in range(settings.layers))

@@ -6,7 +6,7 @@ from synthetic import DAY, DUSK, TINY, write_log
 
 from phipd_sim2real.drivelog import DriveLog
 from phipd_sim2real.waymo import PlannerSample
-from planner_eval.config import TrainSettings
+from planner_eval.config import AugmentSettings, TrainSettings
 from planner_eval.samples import samples_from_log
 
 
@@ -33,4 +33,5 @@ def dusk_samples(dusk_log: DriveLog) -> list[PlannerSample]:
 
 @pytest.fixture(scope="session")
 def tiny_settings() -> TrainSettings:
-    return TrainSettings(planner=TINY, steps=8, batch_size=4, checkpoint_every=3, seed=1)
+    augment = AugmentSettings(photometric="strong")
+    return TrainSettings(planner=TINY, steps=8, batch_size=4, augment=augment, checkpoint_every=3, seed=1)
