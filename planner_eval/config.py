@@ -94,7 +94,7 @@ class LossSettings(Settings):
     kind: Literal["huber", "l1"] = "huber"
     """Penalty of an error, in units of the training set's spread around constant velocity."""
 
-    huber_delta: float = Field(default=0.3, gt=0)
+    huber_delta: float = Field(default=0.1, gt=0)
     """Where the Huber penalty turns from quadratic to linear."""
 
     time_power: float = Field(default=0.0, ge=0)

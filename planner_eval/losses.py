@@ -23,13 +23,14 @@ def planning_loss(
         logits: (N, K).
         future: (N, 20, 2) metres.
         valid: (N, 20) bool.
-        scale: (20, 2) metres, in whose units errors are taken.
+        scale: (20, 2) metres; errors are taken in units of each waypoint's root mean square of both.
         settings: kind and weights.
 
     Returns:
         The scalar loss, mean over the batch.
     """
     weights = _time_weights(valid, settings)
+    scale = scale.square().mean(dim=-1, keepdim=True).sqrt()  # a metre aside weighs as much as a metre ahead
     costs = [(_penalty((paths - future[:, None]) / scale, settings) * weights).sum(dim=-1) for paths in layers]
     best = costs[-1].detach().argmin(dim=1)
     count = costs[-1].shape[1]
