@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from phipd_sim2real.drivelog import CAMERA, TIMESTAMP, DriveLog, column, decode_jpeg
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.geometry import ego_states
-from phipd_sim2real.waymo import Calibration, PlannerSample, SampleKey
-from planner_eval.road_users import future_road_users, road_user_tracks
+from phipd_sim2real.waymo import Calibration, PlannerSample, SampleFailure, SampleKey, single_precision
 
 if TYPE_CHECKING:
     import pandas as pd
 
 INTRINSIC_NAMES = ("f_u", "f_v", "c_u", "c_v", "k1", "k2", "p1", "p2", "k3")
 INTENT_UNKNOWN = 0
-
-
-@dataclass(frozen=True)
-class SampleFailure:
-    """A frame that is no sample.
-
-    Attributes:
-        key: its log, segment and timestamp.
-        reason: "decode_error", "missing_camera" or "missing_past".
-    """
-
-    key: SampleKey
-    reason: str
 
 
 def samples_from_log(
@@ -91,18 +76,8 @@ def _segment_samples(
             continue
         intent = intents.get(key.timestamp_micros, INTENT_UNKNOWN)
         used = {camera: calibrations[camera] for camera in cameras}
-        past, future = _single(states.past), _single(states.future)
-        pose = transforms[np.argmin(np.abs(times_s - key.timestamp_micros * 1e-6))]
-        yield PlannerSample(
-            key, pictures, used, past, intent, future, states.future_valid,
-            time_of_day=times_of_day.get(key.timestamp_micros, ""),
-            road_users=None if tracks is None else future_road_users(tracks, key.timestamp_micros * 1e-6, pose),
-        )  # fmt: skip
-
-
-def _single(values: np.ndarray) -> np.ndarray:
-    """Rounds to single precision, as end-to-end records do: both ways of a drive give the same samples."""
-    return values.astype(np.float32).astype(np.float64)
+        past, future = single_precision(states.past), single_precision(states.future)
+        yield PlannerSample(key, pictures, used, past, intent, future, states.future_valid)
 
 
 def _pictures(rows: pd.DataFrame, cameras: Sequence[int]) -> dict[int, np.ndarray] | str:

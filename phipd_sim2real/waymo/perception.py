@@ -127,7 +127,7 @@ class PerceptionSegment:
                 continue
             frame = self.frame(index)
             yield PlannerSample(
-                key=SampleKey(log_name(self.path), self.name, frame.timestamp_micros),
+                key=SampleKey(log_name(self.path.name), self.name, frame.timestamp_micros),
                 images=frame.images(cameras),
                 calibrations=frame.calibrations,
                 past=states.past,
