@@ -67,13 +67,12 @@ def drivelog_jpegs(log: DriveLog) -> JpegSource:
     return jpegs
 
 
-def _payload(frame: Any, sample: PlannerSample, jpegs: Mapping[int, bytes], segments: dict[str, str]) -> bytes:
-    """Fills `frame` from a sample and serialises it; `segments` remembers the names given so far."""
-    segment = segments.setdefault(sample.key.segment, _segment_name(len(segments), sample.key.segment))
-    frame.frame.context.name = f"{segment}-{round(sample.key.timestamp_micros / MICROS_PER_INDEX)}"
+def fill_message(frame: Any, sample: PlannerSample, jpegs: Mapping[int, bytes], name: str) -> None:
+    """Fills an E2EDFrame message from a sample, called `name` in it."""
+    frame.frame.context.name = name
     frame.frame.timestamp_micros = sample.key.timestamp_micros
     write_calibrations(frame.frame.context, sample.calibrations)
-    for camera, data in sorted(jpegs.items()):
+    for camera, data in jpegs.items():
         frame.frame.images.add(name=camera, image=data).pose.transform.extend(np.eye(4).ravel())
     for field, values in zip(STATE_FIELDS, sample.past.T, strict=True):
         getattr(frame.past_states, field).extend(values)
@@ -83,6 +82,13 @@ def _payload(frame: Any, sample: PlannerSample, jpegs: Mapping[int, bytes], segm
     frame.intent = sample.intent
     for trajectory, score in zip(sample.rater_trajectories, sample.rater_scores, strict=True):
         _extend(frame.preference_trajectories.add(preference_score=score), trajectory)
+
+
+def _payload(frame: Any, sample: PlannerSample, jpegs: Mapping[int, bytes], segments: dict[str, str]) -> bytes:
+    """Fills `frame` from a sample and serialises it; `segments` remembers the names given so far."""
+    segment = segments.setdefault(sample.key.segment, _segment_name(len(segments), sample.key.segment))
+    index = round(sample.key.timestamp_micros / MICROS_PER_INDEX)
+    fill_message(frame, sample, dict(sorted(jpegs.items())), f"{segment}-{index:03d}")
     return frame.SerializeToString(deterministic=True)
 
 

@@ -15,8 +15,8 @@ Skipped: TypeAlias = "Mapping[int, Skipped | None]"
 E2E_SKIPPED: Skipped = {1: {4: None}}
 """The pictures of an E2EDFrame."""
 
-FRAME_SKIPPED: Skipped = {4: None, 5: None, 6: None, 8: None, 9: None, 11: None}
-"""Pictures, lidar and labels of a Perception Frame."""
+FRAME_SKIPPED: Skipped = dict.fromkeys(range(4, 12))
+"""All of a Perception Frame but its context, time and pose."""
 
 VARINT, EIGHT_BYTES, LENGTH_DELIMITED, FOUR_BYTES = 0, 1, 2, 5
 LONGEST_VARINT = 10
