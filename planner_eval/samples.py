@@ -56,7 +56,8 @@ def _segment_samples(
     intents = _frame_values(log, segment, "ego_intent", "intent")
     times_of_day = _frame_values(log, segment, "stats", "time_of_day")
     poses = log.table("vehicle_pose", segment)
-    times_s = poses[TIMESTAMP].to_numpy() * 1e-6
+    begin_micros = int(poses[TIMESTAMP].iloc[0])  # Waymo's times are since 1970: 0.2 µs would be lost of them
+    times_s = (poses[TIMESTAMP].to_numpy() - begin_micros) * 1e-6
     transforms = np.stack(poses[column("vehicle_pose", "world_from_vehicle.transform")]).astype(np.float64)
     transforms = transforms.reshape(-1, 4, 4)
     tracks = road_user_tracks(log, segment, times_s, transforms) if road_users else None
@@ -66,7 +67,7 @@ def _segment_samples(
         if only is not None and key not in only:
             continue
         try:
-            states = ego_states(times_s, transforms, key.timestamp_micros * 1e-6)
+            states = ego_states(times_s, transforms.reshape(-1, 4, 4), (key.timestamp_micros - begin_micros) * 1e-6)
         except ValueError:
             yield SampleFailure(key, "missing_past")
             continue

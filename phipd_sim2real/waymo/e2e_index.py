@@ -21,9 +21,9 @@ from phipd_sim2real.waymo.ahead import THREADS, work_ahead
 from phipd_sim2real.waymo.e2e import read_sample
 from phipd_sim2real.waymo.protos import e2e_protos, log_name, parse
 from phipd_sim2real.waymo.sample import PlannerSample, SampleError, SampleFailure, SampleKey
-from phipd_sim2real.waymo.shard_index import Damage, index_shard
+from phipd_sim2real.waymo.shard_index import index_shard
 from phipd_sim2real.waymo.splits import CLUSTER_FILE, missing_shards, read_clusters
-from phipd_sim2real.waymo.storage import Backend, RecordFile, find_record_files
+from phipd_sim2real.waymo.storage import Backend, Damage, RecordFile, find_record_files
 from phipd_sim2real.waymo.tfrecord import RecordError, RecordSpan, read_record_at
 
 if TYPE_CHECKING:
@@ -152,9 +152,7 @@ class E2EIndex:
                 + " ".join(place.problem for place in self.damage)
             )
 
-    def _chosen(
-        self, rated_only: bool, segments: Collection[str] | None, names: Collection[str] | None
-    ) -> list[int]:
+    def _chosen(self, rated_only: bool, segments: Collection[str] | None, names: Collection[str] | None) -> list[int]:
         chosen = self.table["rated"] if rated_only else self.table["rated"] | True
         if segments is not None:
             chosen = chosen & self.table["segment"].isin(list(segments))

@@ -117,7 +117,9 @@ def _circle(speed: float, yaw_rate: float, times: np.ndarray) -> np.ndarray:
 def _payload(sample: PlannerSample, jpegs: dict[int, bytes]) -> bytes:
     frame = e2e_protos().E2EDFrame()
     name = f"{sample.key.segment}-{sample.key.timestamp_micros // MICROS_PER_INDEX:03d}"
-    fill_message(frame, replace(sample, key=replace(sample.key, timestamp_micros=0)), dict(reversed(jpegs.items())), name)
+    fill_message(
+        frame, replace(sample, key=replace(sample.key, timestamp_micros=0)), dict(reversed(jpegs.items())), name
+    )
     if not sample.rater_scores:
         for _ in RATER_SCORES:
             frame.preference_trajectories.add(preference_score=-1.0)

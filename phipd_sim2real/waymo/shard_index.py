@@ -19,8 +19,8 @@ from phipd_sim2real.files import atomic_path
 from phipd_sim2real.waymo.e2e import rated_trajectories, segment_and_time
 from phipd_sim2real.waymo.protos import e2e_protos, parse
 from phipd_sim2real.waymo.skim import E2E_SKIPPED, skim
-from phipd_sim2real.waymo.storage import RecordFile
-from phipd_sim2real.waymo.tfrecord import RecordError, RecordSpan, walk_headers
+from phipd_sim2real.waymo.storage import Damage, RecordFile, spans_until_damage
+from phipd_sim2real.waymo.tfrecord import RecordSpan
 
 INDEX_SUFFIX = ".index.parquet"
 FORMAT = 1
@@ -39,23 +39,6 @@ SCHEMA = pa.schema(
     }
 )
 """Name, its two parts, time, intent, whether a rater scored it; number in the shard, byte of its header, payload bytes."""
-
-
-@dataclass(frozen=True)
-class Damage:
-    """A place in a shard that could not be indexed.
-
-    Attributes:
-        shard: name of the file.
-        offset: byte at which the damaged record begins.
-        lost_bytes: the record, or all up to the end of the file where its length is unknown.
-        problem: what is wrong, with path, record and offset.
-    """
-
-    shard: str
-    offset: int
-    lost_bytes: int
-    problem: str
 
 
 @dataclass(frozen=True)
@@ -92,16 +75,7 @@ def scan_shard(file: RecordFile) -> ShardIndex:
     rows: list[dict[str, Any]] = []
     damage: list[Damage] = []
     with file.open() as stream:
-        spans = walk_headers(stream, file.address, file.size)
-        while True:
-            try:
-                span = next(spans)
-            except StopIteration:
-                break
-            except RecordError as error:
-                damage.append(Damage(file.name, error.offset, file.size - error.offset, str(error)))
-                break
-            record = len(rows) + len(damage)
+        for record, span in enumerate(spans_until_damage(stream, file, damage)):
             try:
                 rows.append(_row(stream, file, span, record))
             except (ValueError, UsageError) as error:

@@ -51,7 +51,9 @@ def read_clusters(path: Path) -> dict[str, str]:
     try:
         return {segment: str(entry["scenario_cluster"]) for segment, entry in values.items()}
     except (TypeError, KeyError) as error:
-        raise UsageError(f'{path} must map each sequence to {{"scenario_cluster": NAME}}; an entry does not.') from error
+        raise UsageError(
+            f'{path} must map each sequence to {{"scenario_cluster": NAME}}; an entry does not.'
+        ) from error
 
 
 def read_submission_frames(path: Path) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import BinaryIO, Literal
 
 from phipd_sim2real.errors import UsageError
-from phipd_sim2real.waymo.tfrecord import RecordError, read_records
+from phipd_sim2real.waymo.tfrecord import RecordError, RecordSpan, read_records, walk_headers
 
 Backend = Literal["local", "tensorflow"]
 """What reads the files: our own reader, or TensorFlow (tf.data and tf.io.gfile)."""
@@ -73,6 +73,34 @@ class RecordFile:
                 raise RecordError(self.address, record, offset, f"is damaged ({error.message})") from error
             yield payload
             record, offset = record + 1, offset + len(payload) + 16
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A place in a shard that could not be read.
+
+    Attributes:
+        shard: name of the file.
+        offset: byte at which the damaged record begins.
+        lost_bytes: the record, or all up to the end of the file where its length is unknown.
+        problem: what is wrong, with path, record and offset.
+    """
+
+    shard: str
+    offset: int
+    lost_bytes: int
+    problem: str
+
+
+def spans_until_damage(stream: BinaryIO, file: RecordFile, damage: list[Damage]) -> Iterator[RecordSpan]:
+    """Where the records of an open file lie, up to its end or to a damaged header, which is put into `damage`.
+
+    At each record the stream stands at the first byte of its payload.
+    """
+    try:
+        yield from walk_headers(stream, file.address, file.size)
+    except RecordError as error:
+        damage.append(Damage(file.name, error.offset, file.size - error.offset, str(error)))
 
 
 def find_record_files(source: Path | str, backend: Backend = "local") -> list[RecordFile]:

@@ -54,7 +54,9 @@ def test_frames_come_by_time_and_cameras_by_name(tmp_path):
 def test_samples_follow_the_poses(tmp_path):
     path = write(tmp_path / "a.tfrecord", [frame(index) for index in range(70)])
     (segment,) = perception_segments(path)
-    samples = list(segment.samples(cameras=[2], stride=10))
+    found = list(segment.samples(cameras=[2], stride=10))
+    assert [item.reason for item in found[:4]] == ["missing_past"] * 4
+    samples = found[4:]
     start = int(segment.timestamps_micros[0])
     assert [sample.key.timestamp_micros - start for sample in samples] == [4_000_000, 5_000_000, 6_000_000]
     first = samples[0]
@@ -126,4 +128,4 @@ def test_a_real_frame_without_pictures(shared_data):
     assert (one.images(), len(one.calibrations), len(one.boxes)) == ({}, 5, 18)
     with pytest.raises(UsageError, match=r"no picture of camera \[1\]"):
         one.images([1])
-    assert list(segment.samples()) == []  # one frame has no past
+    assert [item.reason for item in segment.samples()] == ["missing_past"]
