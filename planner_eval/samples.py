@@ -15,20 +15,19 @@ from phipd_sim2real.waymo import Calibration, PlannerSample, SampleFailure, Samp
 if TYPE_CHECKING:
     import pandas as pd
 
+    from phipd_sim2real.waymo.perception_v2 import PerceptionFolder
+
 INTRINSIC_NAMES = ("f_u", "f_v", "c_u", "c_v", "k1", "k2", "p1", "p2", "k3")
 INTENT_UNKNOWN = 0
 
 
 def samples_from_log(
-    log: DriveLog,
-    cameras: Sequence[int] = (1,),
-    only: Collection[SampleKey] | None = None,
-    road_users: bool = False,
+    log: DriveLog | PerceptionFolder, cameras: Sequence[int] = (1,), only: Collection[SampleKey] | None = None
 ) -> Iterator[PlannerSample | SampleFailure]:
     """Yields every frame of a log that has pictures, segment by segment in time order.
 
     Args:
-        log: the drive log.
+        log: the drive log, or a split of Waymo Perception v2 in place.
         cameras: camera ids to decode; a frame without all of them is a failure.
         only: keys to which the samples are limited; None takes all.
         road_users: add the boxes of others along the future, for metrics of collision.
@@ -44,13 +43,13 @@ def samples_from_log(
             yield from _segment_samples(log, segment, cameras, only, road_users)
 
 
-def count_frames(log: DriveLog) -> int:
+def count_frames(log: DriveLog | PerceptionFolder) -> int:
     """Number of frames with pictures, for progress."""
     return sum(log.table("camera_image", segment, columns=())[TIMESTAMP].nunique() for segment in log.segments)
 
 
 def _segment_samples(
-    log: DriveLog, segment: str, cameras: Sequence[int], only: Collection[SampleKey] | None, road_users: bool
+    log: DriveLog | PerceptionFolder, segment: str, cameras: Sequence[int], only: Collection[SampleKey] | None
 ) -> Iterator[PlannerSample | SampleFailure]:
     calibrations = _calibrations(log, segment)
     intents = _frame_values(log, segment, "ego_intent", "intent")
@@ -92,7 +91,7 @@ def _pictures(rows: pd.DataFrame, cameras: Sequence[int]) -> dict[int, np.ndarra
         return "decode_error"
 
 
-def _calibrations(log: DriveLog, segment: str) -> dict[int, Calibration]:
+def _calibrations(log: DriveLog | PerceptionFolder, segment: str) -> dict[int, Calibration]:
     table = log.table("camera_calibration", segment)
     names = [column("camera_calibration", f"intrinsic.{name}") for name in INTRINSIC_NAMES]
     return {
@@ -106,9 +105,9 @@ def _calibrations(log: DriveLog, segment: str) -> dict[int, Calibration]:
     }
 
 
-def _frame_values(log: DriveLog, segment: str, component: str, field: str) -> dict[int, Any]:
-    """Timestamp -> value; empty where the log lacks the table, as Waymo Perception does that of intents."""
-    if component not in log.components(segment):
+def _intents(log: DriveLog | PerceptionFolder, segment: str) -> dict[int, int]:
+    """Timestamp -> intent; empty where the log has none, as Waymo Perception."""
+    if "ego_intent" not in log.components(segment):
         return {}
     table = log.table(component, segment, [column(component, field)])
     return dict(zip(table[TIMESTAMP].tolist(), table[column(component, field)].tolist(), strict=True))

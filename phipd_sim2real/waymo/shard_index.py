@@ -38,7 +38,7 @@ SCHEMA = pa.schema(
         "length": pa.int64(),
     }
 )
-"""Name, its two parts, time, intent, whether a rater scored it; number in the shard, byte of its header, payload bytes."""
+"""Name, its two parts, time, intent, whether a rater scored it; number in the shard, byte of its header, length."""
 
 
 @dataclass(frozen=True)

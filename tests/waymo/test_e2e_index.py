@@ -142,7 +142,7 @@ def test_the_index_may_lie_elsewhere(small, tmp_path_factory):
     assert len(list(cache.iterdir())) == 2
     assert not (folder / INDEX_FOLDER).exists()
     assert open_e2e_index(folder, cache).table.equals(first.table)
-    with pytest.raises(UsageError, match="cannot be written to .* give a folder that can be written"):
+    with pytest.raises(UsageError, match=r"cannot be written to .* give a folder that can be written"):
         open_e2e_index(folder, shard(folder, 0) / "no folder")
 
 

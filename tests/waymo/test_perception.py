@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from waymo_frames import SPEED, frame, write
 
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.waymo import Calibration, perception_segments
@@ -10,33 +11,6 @@ from phipd_sim2real.waymo.perception import Box
 from phipd_sim2real.waymo.tfrecord import read_records, write_records
 
 protos = pytest.importorskip("waymo_open_dataset.dataset_pb2", reason="needs Waymo's protos")
-cv2 = pytest.importorskip("cv2")
-
-SPEED = 8.0
-
-
-def frame(index, name="segment-a", shade=0):
-    """A vehicle that drives straight at 8 m/s, heading 30° in a far-away world."""
-    message = protos.Frame(timestamp_micros=1_500_000_000_000_000 + index * 100_000)
-    message.context.name = name
-    message.context.stats.location = "location_sf"
-    c, s = np.cos(np.pi / 6), np.sin(np.pi / 6)
-    pose = np.array([[c, -s, 0, 5e4], [s, c, 0, -3e4], [0, 0, 1, 20], [0, 0, 0, 1]])
-    pose[:2, 3] += index * 0.1 * SPEED * np.array([c, s])
-    message.pose.transform.extend(pose.ravel())
-    for camera in (1, 3, 2):  # pictures and calibrations come in different orders
-        picture = np.full((8 + camera, 16, 3), shade, np.uint8)
-        message.images.add(name=camera, image=cv2.imencode(".jpg", picture)[1].tobytes())
-    for camera in (3, 2, 1):
-        proto = message.context.camera_calibrations.add(name=camera, width=16, height=8 + camera)
-        proto.intrinsic.extend([20, 20, 8, 4, 0, 0, 0, 0, 0])
-        proto.extrinsic.transform.extend(np.eye(4).ravel())
-    return message
-
-
-def write(path, frames):
-    write_records(path, (message.SerializeToString() for message in frames))
-    return path
 
 
 def test_frames_come_by_time_and_cameras_by_name(tmp_path):
