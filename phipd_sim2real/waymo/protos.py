@@ -39,6 +39,15 @@ def e2e_protos() -> ModuleType:
     return _import("waymo_open_dataset.protos.end_to_end_driving_data_pb2")
 
 
+def submission_protos() -> ModuleType:
+    """`end_to_end_driving_submission_pb2`: E2EDChallengeSubmission.
+
+    Raises:
+        UsageError: the package is not installed.
+    """
+    return _import("waymo_open_dataset.protos.end_to_end_driving_submission_pb2")
+
+
 def parse(message_class: type[Message], payload: bytes, path: Path | str, record: int) -> Message:
     """One record as a message.
 

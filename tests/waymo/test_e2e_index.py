@@ -18,6 +18,9 @@ from phipd_sim2real.waymo.splits import (
     split_source,
 )
 from phipd_sim2real.waymo.tfrecord import index_records, masked_crc
+from planner_eval.baselines import ConstantVelocity
+from planner_eval.config import EvaluateSettings
+from planner_eval.evaluate import Arm, evaluate
 
 protos = pytest.importorskip("waymo_open_dataset.protos.end_to_end_driving_data_pb2", reason="needs Waymo's protos")
 
@@ -231,3 +234,19 @@ def test_lists_of_another_form_are_refused(tmp_path):
         read_submission_frames(path)
     with pytest.raises(UsageError, match="comes with the end-to-end dataset"):
         read_clusters(tmp_path / "none.json")
+
+
+def test_an_evaluation_counts_damaged_records_and_fails_above_its_share(small):
+    folder, _ = small
+    path = shard(folder, 0)
+    span = index_records(path)[2]
+    data = bytearray(path.read_bytes())
+    data[span.offset + 12 + span.length // 2] ^= 1
+    path.write_bytes(data)
+    arms = [Arm("constant-velocity", "keeps its velocity", (ConstantVelocity(),))]
+    settings = EvaluateSettings(baseline="constant-velocity", resamples=100, max_failed_share=0.1)
+    result = evaluate(arms, open_e2e_index(folder).samples([]), settings, "made up")
+    assert sorted(result.truth.failures) == [""] * 11 + ["damaged_record"]
+    strict = settings.model_copy(update={"max_failed_share": 0.08})
+    with pytest.raises(StageError, match=r"Of 12 frames 1 failed \({'damaged_record': 1}\)"):
+        evaluate(arms, open_e2e_index(folder).samples([]), strict, "made up")

@@ -5,7 +5,7 @@ import pytest
 from waymo_frames import SPEED, frame, write
 
 from phipd_sim2real.errors import UsageError
-from phipd_sim2real.waymo import Calibration, perception_segments
+from phipd_sim2real.waymo import Calibration, PlannerSample, perception_samples, perception_segments
 from phipd_sim2real.waymo.drawing import box_corners, draw_boxes
 from phipd_sim2real.waymo.perception import Box
 from phipd_sim2real.waymo.tfrecord import read_records, write_records
@@ -63,6 +63,16 @@ def test_damage_is_named(tmp_path):
         next(perception_segments(path))
     with pytest.raises(UsageError, match="no TFRecord files"):
         perception_segments(tmp_path / "*.nothing")
+
+
+def test_a_frame_without_a_pose_is_noted_and_the_others_are_samples(tmp_path):
+    stripped = frame(20)
+    stripped.ClearField("pose")
+    path = write(tmp_path / "a.tfrecord", [stripped, *(frame(index) for index in range(50) if index != 20)])
+    found = list(perception_samples(path, [1]))
+    assert sum(isinstance(item, PlannerSample) for item in found) == 12
+    (noted,) = [item for item in found if getattr(item, "reason", "") == "damaged_record"]
+    assert "record 0 at byte 0 has no context name or no pose" in noted.where
 
 
 def test_a_box_is_drawn_where_it_is():
