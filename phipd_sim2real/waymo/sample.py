@@ -42,7 +42,7 @@ class PlannerSample:
         intent: index into `INTENTS`.
         future: (20, 2) float64 x, y in m at t = 0.25 ... 5 s; NaN where not valid.
         future_valid: (20,) bool, False where the log does not reach.
-        rater_trajectories: rated futures, each (n, 2) m; empty where nobody rated the frame.
+        rater_trajectories: rated futures, each (n, 2) m with n as stored, 7 to 21; empty where nobody rated the frame.
         rater_scores: their scores, 0 to 10.
         cluster: kind of scene by which scores are averaged, in Waymo's spelling; empty where none is known.
     """

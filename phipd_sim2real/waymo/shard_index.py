@@ -7,6 +7,7 @@ checksums of the payloads are tested when these are read.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,12 +34,14 @@ SCHEMA = pa.schema(
         "timestamp_micros": pa.int64(),
         "intent": pa.int8(),
         "rated": pa.bool_(),
+        "rater_start_m": pa.float32(),
         "record": pa.int32(),
         "offset": pa.int64(),
         "length": pa.int64(),
     }
 )
-"""Name, its two parts, time, intent, whether a rater scored it; number in the shard, byte of its header, length."""
+"""Name, its two parts, time, intent; whether a rater scored it, and how far from the origin the best path begins; number
+in the shard, byte of its header, length."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def index_shard(file: RecordFile, folder: Path) -> ShardIndex:
     Raises:
         UsageError: the folder cannot be written.
     """
-    path = folder / f"{file.name}{INDEX_SUFFIX}"
+    path = folder / f"{file.name.replace('.tfrecord', '')}{INDEX_SUFFIX}"  # or it would be taken for a shard
     stored = _stored(path, file)
     if stored is not None:
         return stored
@@ -89,13 +92,16 @@ def _row(stream: BinaryIO, file: RecordFile, span: RecordSpan, record: int) -> d
     message = parse(e2e_protos().E2EDFrame, payload, file.address, record)
     name = message.frame.context.name
     segment, timestamp_micros = segment_and_time(message.frame, f"{file.address}: record {record}")
+    rated = rated_trajectories(message)
+    best = max(rated, key=lambda states: states.preference_score, default=None)
     return {
         "name": name,
         "segment": segment,
         "frame": int(name.rpartition("-")[2]),
         "timestamp_micros": timestamp_micros,
         "intent": message.intent,
-        "rated": bool(rated_trajectories(message)),
+        "rated": bool(rated),
+        "rater_start_m": math.hypot(best.pos_x[0], best.pos_y[0]) if best is not None else None,
         "record": record,
         "offset": span.offset,
         "length": span.length,
@@ -109,12 +115,15 @@ def _identity(file: RecordFile) -> dict[str, Any]:
 def _stored(path: Path, file: RecordFile) -> ShardIndex | None:
     if not path.is_file():
         return None
-    with pq.ParquetFile(path) as stored:
-        metadata = stored.schema_arrow.metadata
-        if json.loads(metadata[b"shard"]) != _identity(file):
-            return None
-        damage = tuple(Damage(**entry) for entry in json.loads(metadata[b"damage"]))
-        return ShardIndex(stored.read().replace_schema_metadata(None), damage)
+    try:
+        stored = pq.read_table(path)
+    except pa.ArrowException:  # damaged: made again
+        return None
+    metadata = stored.schema.metadata
+    if json.loads(metadata[b"shard"]) != _identity(file):
+        return None
+    damage = tuple(Damage(**entry) for entry in json.loads(metadata[b"damage"]))
+    return ShardIndex(stored.replace_schema_metadata(None), damage)
 
 
 def _store(path: Path, file: RecordFile, index: ShardIndex) -> None:

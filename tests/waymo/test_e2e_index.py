@@ -1,6 +1,7 @@
 """The index of a shuffled split: order, choice, damage that is counted and named, and files that change."""
 
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -136,6 +137,46 @@ def test_a_changed_shard_is_indexed_again_and_the_others_are_not(small):
     os.utime(shard(folder, 1), ns=(1, 1))  # same bytes at another time may be other bytes
     assert len(open_e2e_index(folder)) == 11
     assert replaced.stat().st_mtime_ns > stamp
+
+
+def test_a_damaged_index_is_made_again(small):
+    folder, _ = small
+    first = open_e2e_index(folder)
+    for path in (folder / INDEX_FOLDER).iterdir():
+        path.write_bytes(path.read_bytes()[:-20])
+    assert open_e2e_index(folder).table.equals(first.table)
+
+
+def test_a_summary_says_what_is_there_and_where_rated_paths_begin(whole, small):
+    folder, _ = whole
+    summary = open_e2e_index(folder).summary()
+    assert summary == {
+        "files": 4,
+        "missing_files": 0,
+        "records": 200,
+        "segments": 10,
+        "rated": 10,
+        "rater_start_m": 0.0,  # made up with point 0 at t = 0
+        "clusters": 3,
+        "damaged_places": [],
+    }
+    folder, _ = small
+    shard(folder, 0).unlink()
+    summary = open_e2e_index(folder).summary()
+    assert (summary["files"], summary["missing_files"]) == (1, 1)
+
+
+def test_a_frame_in_two_files_is_refused(small):
+    folder, _ = small
+    shutil.copy(shard(folder, 0), folder / "copy.tfrecord")
+    with pytest.raises(UsageError, match=r"is more than once in .*copy\.tfrecord and .*val_made"):
+        open_e2e_index(folder)
+
+
+def test_the_index_may_lie_beside_the_records_themselves(small):
+    folder, _ = small
+    first = open_e2e_index(folder, folder)
+    assert open_e2e_index(folder, folder).table.equals(first.table)
 
 
 def test_the_index_may_lie_elsewhere(small, tmp_path_factory):
