@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from phipd_sim2real.drivelog import CAMERA, TIMESTAMP, DriveLog, column, decode_
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.geometry import ego_states
 from phipd_sim2real.waymo import Calibration, PlannerSample, SampleFailure, SampleKey, single_precision
+from planner_eval.road_users import future_road_users, road_user_tracks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +23,10 @@ INTENT_UNKNOWN = 0
 
 
 def samples_from_log(
-    log: DriveLog | PerceptionFolder, cameras: Sequence[int] = (1,), only: Collection[SampleKey] | None = None
+    log: DriveLog | PerceptionFolder,
+    cameras: Sequence[int] = (1,),
+    only: Collection[SampleKey] | None = None,
+    road_users: bool = False,
 ) -> Iterator[PlannerSample | SampleFailure]:
     """Yields every frame of a log that has pictures, segment by segment in time order.
 
@@ -49,14 +53,19 @@ def count_frames(log: DriveLog | PerceptionFolder) -> int:
 
 
 def _segment_samples(
-    log: DriveLog | PerceptionFolder, segment: str, cameras: Sequence[int], only: Collection[SampleKey] | None
+    log: DriveLog | PerceptionFolder,
+    segment: str,
+    cameras: Sequence[int],
+    only: Collection[SampleKey] | None,
+    road_users: bool,
 ) -> Iterator[PlannerSample | SampleFailure]:
     calibrations = _calibrations(log, segment)
     intents = _frame_values(log, segment, "ego_intent", "intent")
     times_of_day = _frame_values(log, segment, "stats", "time_of_day")
     poses = log.table("vehicle_pose", segment)
-    begin_micros = int(poses[TIMESTAMP].iloc[0])  # Waymo's times are since 1970: 0.2 µs would be lost of them
-    times_s = (poses[TIMESTAMP].to_numpy() - begin_micros) * 1e-6
+    times_s = poses[TIMESTAMP].to_numpy() * 1e-6
+    begin_micros = int(poses[TIMESTAMP].iloc[0])  # Waymo's clock begins in 1970: motion is taken from the drive's begin
+    since_begin_s = (poses[TIMESTAMP].to_numpy() - begin_micros) * 1e-6
     transforms = np.stack(poses[column("vehicle_pose", "world_from_vehicle.transform")]).astype(np.float64)
     transforms = transforms.reshape(-1, 4, 4)
     tracks = road_user_tracks(log, segment, times_s, transforms) if road_users else None
@@ -66,7 +75,7 @@ def _segment_samples(
         if only is not None and key not in only:
             continue
         try:
-            states = ego_states(times_s, transforms.reshape(-1, 4, 4), (key.timestamp_micros - begin_micros) * 1e-6)
+            states = ego_states(since_begin_s, transforms, (key.timestamp_micros - begin_micros) * 1e-6)
         except ValueError:
             yield SampleFailure(key, "missing_past")
             continue
@@ -77,7 +86,12 @@ def _segment_samples(
         intent = intents.get(key.timestamp_micros, INTENT_UNKNOWN)
         used = {camera: calibrations[camera] for camera in cameras}
         past, future = single_precision(states.past), single_precision(states.future)
-        yield PlannerSample(key, pictures, used, past, intent, future, states.future_valid)
+        pose = transforms[np.argmin(np.abs(times_s - key.timestamp_micros * 1e-6))]
+        yield PlannerSample(
+            key, pictures, used, past, intent, future, states.future_valid,
+            time_of_day=times_of_day.get(key.timestamp_micros, ""),
+            road_users=None if tracks is None else future_road_users(tracks, key.timestamp_micros * 1e-6, pose),
+        )  # fmt: skip
 
 
 def _pictures(rows: pd.DataFrame, cameras: Sequence[int]) -> dict[int, np.ndarray] | str:
@@ -105,9 +119,9 @@ def _calibrations(log: DriveLog | PerceptionFolder, segment: str) -> dict[int, C
     }
 
 
-def _intents(log: DriveLog | PerceptionFolder, segment: str) -> dict[int, int]:
-    """Timestamp -> intent; empty where the log has none, as Waymo Perception."""
-    if "ego_intent" not in log.components(segment):
+def _frame_values(log: DriveLog | PerceptionFolder, segment: str, component: str, field: str) -> dict[int, Any]:
+    """Timestamp -> value; empty where the log lacks the table, as Waymo Perception does that of intents."""
+    if component not in log.components(segment):
         return {}
     table = log.table(component, segment, [column(component, field)])
     return dict(zip(table[TIMESTAMP].tolist(), table[column(component, field)].tolist(), strict=True))

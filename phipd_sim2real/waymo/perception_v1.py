@@ -74,7 +74,7 @@ class PerceptionSegment:
         """Planner samples at every `stride`-th frame, read ahead in threads; frames that give none say why.
 
         Past and future are made from the poses. The dataset has neither route command nor raters: the intent
-        is unknown and no trajectory is rated.
+        is unknown and no trajectory is rated. Boxes of others are left out; the imported log has them.
         """
         yield from work_ahead(lambda index: self._sample(index, cameras), range(0, len(self), stride))
         for place in self.damage:
@@ -101,6 +101,7 @@ class PerceptionSegment:
             intent=UNKNOWN_INTENT,
             future=single_precision(states.future),
             future_valid=states.future_valid,
+            time_of_day=frame.stats["time_of_day"],
         )
 
 

@@ -44,7 +44,11 @@ class PlannerSample:
         future_valid: (20,) bool, False where the log does not reach.
         rater_trajectories: rated futures, each (n, 2) m with n as stored, 7 to 21; empty where nobody rated the frame.
         rater_scores: their scores, 0 to 10.
-        cluster: kind of scene by which scores are averaged, in Waymo's spelling; empty where none is known.
+        cluster: scenario cluster, over whose means the Rater Feedback Score is averaged; in Waymo's spelling, empty
+            where unknown.
+        time_of_day: Waymo's word, such as "Day" or "Night"; empty where unknown.
+        road_users: (M, 6) float32 boxes of vehicles, pedestrians and cyclists along the future: index of the waypoint,
+            x, y of the middle, length, width in m and heading in rad; None where the source has no boxes.
     """
 
     key: SampleKey
@@ -57,6 +61,8 @@ class PlannerSample:
     rater_trajectories: tuple[np.ndarray, ...] = ()
     rater_scores: tuple[float, ...] = ()
     cluster: str = ""
+    time_of_day: str = ""
+    road_users: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

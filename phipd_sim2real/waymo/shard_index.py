@@ -40,8 +40,8 @@ SCHEMA = pa.schema(
         "length": pa.int64(),
     }
 )
-"""Name, its two parts, time, intent; whether a rater scored it, and how far from the origin the best path begins; number
-in the shard, byte of its header, length."""
+"""Name, its two parts, time, intent; whether a rater scored it, and how far from the origin the best path begins;
+number in the shard, byte of its header, length."""
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ def assert_same(samples, others):
             assert one.reason == other.reason
             continue
         assert one.intent == other.intent == 0
+        assert one.time_of_day == other.time_of_day == "Dawn/Dusk"
         assert one.images.keys() == other.images.keys()
         for camera, picture in one.images.items():
             np.testing.assert_array_equal(picture, other.images[camera])
@@ -131,6 +132,8 @@ def test_v1_v2_and_the_log_give_the_same_samples(tmp_path):
     assert_same(perception_samples(tmp_path / "v1", (1, 2)), expected)
     folder = PerceptionFolder(as_v2(log, tmp_path / "v2"))
     assert_same(samples_from_log(folder, (1, 2)), expected)
+    with_boxes = [item for item in samples_from_log(folder, (1,), road_users=True) if isinstance(item, PlannerSample)]
+    np.testing.assert_allclose(with_boxes[0].road_users[0], [0, 14, 0, 4.5, 2, 0.1], atol=1e-3)  # 2 m on, 12 m ahead
     import_waymo(folder.root, tmp_path / "log of v2", FRONT)
     assert_same(samples_from_log(DriveLog(tmp_path / "log of v2"), (1, 2)), expected)
 
