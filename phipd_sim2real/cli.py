@@ -12,6 +12,7 @@ import typer
 from phipd_sim2real.cli_bench import bench
 from phipd_sim2real.cli_rig import rig
 from phipd_sim2real.cli_tools import Config, Json, Out, Overrides, emit, with_progress
+from phipd_sim2real.cli_waymo import import_waymo
 from phipd_sim2real.errors import StageError, UsageError
 
 if TYPE_CHECKING:
@@ -216,6 +217,7 @@ def inspect(
 
 app.add_typer(bench, name="bench")
 app.add_typer(rig, name="rig")
+app.command()(import_waymo)
 
 
 def _run_stage(

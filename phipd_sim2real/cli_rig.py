@@ -22,13 +22,14 @@ def from_waymo(
     """Make a rig with the exact cameras of a real record: intrinsics, distortion, places and angles."""
     from phipd_sim2real.capture.waymo_rig import rig_from_record, write_rig
 
-    made = rig_from_record(record, _ids(cameras), scale)
+    made = rig_from_record(record, camera_ids(cameras), scale)
     write_rig(made, out, f"Cameras of {record.name} at {scale:g} of their size; data of Waymo under its own licence.")
     names = ", ".join(mount.name for mount in made.cameras)
     print(json.dumps(made.model_dump(mode="json"), indent=2) if as_json else f"{out}: {names}.")
 
 
-def _ids(text: str | None) -> list[int] | None:
+def camera_ids(text: str | None) -> list[int] | None:
+    """The ids in a text such as "1,2,3"; None where there is none."""
     from phipd_sim2real.errors import UsageError
 
     if text is None:

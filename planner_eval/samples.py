@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,31 +10,20 @@ import numpy as np
 from phipd_sim2real.drivelog import CAMERA, TIMESTAMP, DriveLog, column, decode_jpeg
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.geometry import ego_states
-from phipd_sim2real.waymo import Calibration, PlannerSample, SampleKey
+from phipd_sim2real.waymo import Calibration, PlannerSample, SampleFailure, SampleKey, single_precision
 from planner_eval.road_users import future_road_users, road_user_tracks
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from phipd_sim2real.waymo.perception_v2 import PerceptionFolder
+
 INTRINSIC_NAMES = ("f_u", "f_v", "c_u", "c_v", "k1", "k2", "p1", "p2", "k3")
 INTENT_UNKNOWN = 0
 
 
-@dataclass(frozen=True)
-class SampleFailure:
-    """A frame that is no sample.
-
-    Attributes:
-        key: its log, segment and timestamp.
-        reason: "decode_error", "missing_camera" or "missing_past".
-    """
-
-    key: SampleKey
-    reason: str
-
-
 def samples_from_log(
-    log: DriveLog,
+    log: DriveLog | PerceptionFolder,
     cameras: Sequence[int] = (1,),
     only: Collection[SampleKey] | None = None,
     road_users: bool = False,
@@ -43,7 +31,7 @@ def samples_from_log(
     """Yields every frame of a log that has pictures, segment by segment in time order.
 
     Args:
-        log: the drive log.
+        log: the drive log, or a split of Waymo Perception v2 in place.
         cameras: camera ids to decode; a frame without all of them is a failure.
         only: keys to which the samples are limited; None takes all.
         road_users: add the boxes of others along the future, for metrics of collision.
@@ -59,19 +47,25 @@ def samples_from_log(
             yield from _segment_samples(log, segment, cameras, only, road_users)
 
 
-def count_frames(log: DriveLog) -> int:
+def count_frames(log: DriveLog | PerceptionFolder) -> int:
     """Number of frames with pictures, for progress."""
     return sum(log.table("camera_image", segment, columns=())[TIMESTAMP].nunique() for segment in log.segments)
 
 
 def _segment_samples(
-    log: DriveLog, segment: str, cameras: Sequence[int], only: Collection[SampleKey] | None, road_users: bool
+    log: DriveLog | PerceptionFolder,
+    segment: str,
+    cameras: Sequence[int],
+    only: Collection[SampleKey] | None,
+    road_users: bool,
 ) -> Iterator[PlannerSample | SampleFailure]:
     calibrations = _calibrations(log, segment)
     intents = _frame_values(log, segment, "ego_intent", "intent")
     times_of_day = _frame_values(log, segment, "stats", "time_of_day")
     poses = log.table("vehicle_pose", segment)
     times_s = poses[TIMESTAMP].to_numpy() * 1e-6
+    begin_micros = int(poses[TIMESTAMP].iloc[0])  # Waymo's clock begins in 1970: motion is taken from the drive's begin
+    since_begin_s = (poses[TIMESTAMP].to_numpy() - begin_micros) * 1e-6
     transforms = np.stack(poses[column("vehicle_pose", "world_from_vehicle.transform")]).astype(np.float64)
     transforms = transforms.reshape(-1, 4, 4)
     tracks = road_user_tracks(log, segment, times_s, transforms) if road_users else None
@@ -81,7 +75,7 @@ def _segment_samples(
         if only is not None and key not in only:
             continue
         try:
-            states = ego_states(times_s, transforms, key.timestamp_micros * 1e-6)
+            states = ego_states(since_begin_s, transforms, (key.timestamp_micros - begin_micros) * 1e-6)
         except ValueError:
             yield SampleFailure(key, "missing_past")
             continue
@@ -91,18 +85,13 @@ def _segment_samples(
             continue
         intent = intents.get(key.timestamp_micros, INTENT_UNKNOWN)
         used = {camera: calibrations[camera] for camera in cameras}
-        past, future = _single(states.past), _single(states.future)
+        past, future = single_precision(states.past), single_precision(states.future)
         pose = transforms[np.argmin(np.abs(times_s - key.timestamp_micros * 1e-6))]
         yield PlannerSample(
             key, pictures, used, past, intent, future, states.future_valid,
             time_of_day=times_of_day.get(key.timestamp_micros, ""),
             road_users=None if tracks is None else future_road_users(tracks, key.timestamp_micros * 1e-6, pose),
         )  # fmt: skip
-
-
-def _single(values: np.ndarray) -> np.ndarray:
-    """Rounds to single precision, as end-to-end records do: both ways of a drive give the same samples."""
-    return values.astype(np.float32).astype(np.float64)
 
 
 def _pictures(rows: pd.DataFrame, cameras: Sequence[int]) -> dict[int, np.ndarray] | str:
@@ -116,7 +105,7 @@ def _pictures(rows: pd.DataFrame, cameras: Sequence[int]) -> dict[int, np.ndarra
         return "decode_error"
 
 
-def _calibrations(log: DriveLog, segment: str) -> dict[int, Calibration]:
+def _calibrations(log: DriveLog | PerceptionFolder, segment: str) -> dict[int, Calibration]:
     table = log.table("camera_calibration", segment)
     names = [column("camera_calibration", f"intrinsic.{name}") for name in INTRINSIC_NAMES]
     return {
@@ -130,7 +119,7 @@ def _calibrations(log: DriveLog, segment: str) -> dict[int, Calibration]:
     }
 
 
-def _frame_values(log: DriveLog, segment: str, component: str, field: str) -> dict[int, Any]:
+def _frame_values(log: DriveLog | PerceptionFolder, segment: str, component: str, field: str) -> dict[int, Any]:
     """Timestamp -> value; empty where the log lacks the table, as Waymo Perception does that of intents."""
     if component not in log.components(segment):
         return {}

@@ -1,31 +1,17 @@
-"""Perception v1 files: frames with pictures, poses and boxes, and the planner samples made of them."""
+"""Frames of the Perception dataset: pictures, pose, calibrations and boxes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from phipd_sim2real.errors import UsageError
-from phipd_sim2real.geometry import ego_states
 from phipd_sim2real.waymo.camera_model import Calibration
-from phipd_sim2real.waymo.protos import (
-    dataset_protos,
-    decode,
-    log_name,
-    parse,
-    read_calibrations,
-    read_jpegs,
-    record_files,
-)
-from phipd_sim2real.waymo.sample import PlannerSample, SampleKey
-from phipd_sim2real.waymo.tfrecord import RecordSpan, index_records, read_record
+from phipd_sim2real.waymo.protos import decode, read_calibrations, read_jpegs
 
 BOX_TYPES = ("unknown", "vehicle", "pedestrian", "sign", "cyclist")
-UNKNOWN_INTENT = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,97 +66,12 @@ class PerceptionFrame:
         return decode(self.jpegs, cameras, self.origin)
 
 
-@dataclass(frozen=True, eq=False)
-class PerceptionSegment:
-    """The frames of one drive in one file, by rising time; nothing but poses is held in memory.
-
-    Attributes:
-        path: the TFRecord file.
-        name: context name.
-        records: number of each frame's record in the file.
-        spans: where the records lie.
-        timestamps_micros: (N,) int64.
-        poses_vehicle_in_world: (N, 4, 4) float64.
-    """
-
-    path: Path
-    name: str
-    records: tuple[int, ...]
-    spans: tuple[RecordSpan, ...]
-    timestamps_micros: np.ndarray
-    poses_vehicle_in_world: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.spans)
-
-    def frame(self, index: int) -> PerceptionFrame:
-        """Reads one frame; `index` counts by time."""
-        record = self.records[index]
-        payload = read_record(self.path, self.spans[index], record)
-        return _frame(parse(dataset_protos().Frame, payload, self.path, record), f"{self.path}: record {record}")
-
-    def frames(self) -> Iterator[PerceptionFrame]:
-        """All frames by rising time."""
-        return (self.frame(index) for index in range(len(self)))
-
-    def samples(self, cameras: Sequence[int] | None = None, stride: int = 1) -> Iterator[PlannerSample]:
-        """Planner samples at every `stride`-th frame that has 3.75 s of poses behind it.
-
-        Past and future are made from the poses. The dataset has neither route command nor raters: the intent
-        is unknown and no trajectory is rated.
-        """
-        times_s = (self.timestamps_micros - self.timestamps_micros[0]) * 1e-6
-        for index in range(0, len(self), stride):
-            try:
-                states = ego_states(times_s, self.poses_vehicle_in_world, times_s[index])
-            except ValueError:  # too little past: the first seconds of a segment, or behind a gap
-                continue
-            frame = self.frame(index)
-            yield PlannerSample(
-                key=SampleKey(log_name(self.path), self.name, frame.timestamp_micros),
-                images=frame.images(cameras),
-                calibrations=frame.calibrations,
-                past=states.past,
-                intent=UNKNOWN_INTENT,
-                future=states.future,
-                future_valid=states.future_valid,
-                time_of_day=frame.stats["time_of_day"],
-            )
-
-
-def perception_segments(source: Path | str) -> Iterator[PerceptionSegment]:
-    """The segments of Perception v1 files, file by file.
-
-    Args:
-        source: a file, a folder of `*.tfrecord*` files, or a glob pattern.
+def read_frame(message: Any, origin: str) -> PerceptionFrame:
+    """The contents of a Frame message; `origin` names file and record in the errors' sentences.
 
     Raises:
-        UsageError: no file, one that is cut off, or protos not installed (at the call); a damaged record or
-            one that is no Frame, named by file, record and byte (when its file is reached).
+        SampleError: a calibration is incomplete.
     """
-    files = record_files(source)
-    dataset_protos()
-    return (segment for path in files for segment in _segments(path))
-
-
-def _segments(path: Path) -> Iterator[PerceptionSegment]:
-    """Reads a file once for names, times and poses; one file holds one segment in Waymo's own release."""
-    found: dict[str, list[tuple[int, int, RecordSpan, np.ndarray]]] = {}
-    for record, span in enumerate(index_records(path)):
-        frame = parse(dataset_protos().Frame, read_record(path, span, record), path, record)
-        if not frame.context.name or len(frame.pose.transform) != 16:
-            raise UsageError(
-                f"{path}: record {record} at byte {span.offset} has no context name or no pose: it is not a "
-                "Perception frame. End-to-end records are read by e2e_samples."
-            )
-        pose = np.array(frame.pose.transform, dtype=np.float64).reshape(4, 4)
-        found.setdefault(frame.context.name, []).append((frame.timestamp_micros, record, span, pose))
-    for name, rows in found.items():
-        times, records, spans, poses = zip(*sorted(rows, key=lambda row: row[:2]), strict=True)
-        yield PerceptionSegment(path, name, records, spans, np.array(times, np.int64), np.stack(poses))
-
-
-def _frame(message: Any, origin: str) -> PerceptionFrame:
     stats = message.context.stats
     return PerceptionFrame(
         segment=message.context.name,

@@ -12,6 +12,8 @@ import numpy as np
 
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.waymo.camera_model import Calibration
+from phipd_sim2real.waymo.sample import SampleError
+from phipd_sim2real.waymo.storage import find_record_files
 from phipd_sim2real.waymo.tfrecord import index_records
 
 GLOBAL_SHUTTER = 5
@@ -37,20 +39,30 @@ def e2e_protos() -> ModuleType:
     return _import("waymo_open_dataset.protos.end_to_end_driving_data_pb2")
 
 
-def parse(message_class: type[Message], payload: bytes, path: Path, record: int) -> Message:
+def submission_protos() -> ModuleType:
+    """`end_to_end_driving_submission_pb2`: E2EDChallengeSubmission.
+
+    Raises:
+        UsageError: the package is not installed.
+    """
+    return _import("waymo_open_dataset.protos.end_to_end_driving_submission_pb2")
+
+
+def parse(message_class: type[Message], payload: bytes, path: Path | str, record: int) -> Message:
     """One record as a message.
 
     Raises:
-        UsageError: the payload is not such a message; names file and record.
+        SampleError: the payload is not such a message; names file and record.
     """
     from google.protobuf.message import DecodeError
 
     try:
         return message_class.FromString(payload)
     except DecodeError as error:
-        raise UsageError(
+        raise SampleError(
+            "damaged_record",
             f"{path}: record {record} is not a {message_class.__name__} message; "
-            "Perception files hold Frame, end-to-end files hold E2EDFrame: give the file to the other reader."
+            "Perception files hold Frame, end-to-end files hold E2EDFrame: give the file to the other reader.",
         ) from error
 
 
@@ -64,42 +76,30 @@ def record_files(source: Path | str) -> list[Path]:
         UsageError: there is none.
         RecordError: one is cut off or a header is damaged. Headers are read before any work, payloads are not.
     """
-    files = _named_files(Path(source))
+    files = [Path(file.address) for file in find_record_files(source)]
     for path in files:
         index_records(path)
     return files
 
 
-def _named_files(source: Path) -> list[Path]:
-    if source.is_file():
-        return [source]
-    folder, pattern = (source, "*.tfrecord*") if source.is_dir() else (source.parent, source.name)
-    found = sorted(path for path in folder.glob(pattern) if path.is_file() and not path.name.startswith("."))
-    if not found:
-        raise UsageError(
-            f"There are no TFRecord files at {source}; give a file, a folder of *.tfrecord* files, "
-            "or a quoted pattern such as 'val*.tfrecord-*'."
-        )
-    return found
-
-
-def log_name(path: Path) -> str:
+def log_name(file_name: str) -> str:
     """Name of the log to which a record file belongs: shards of one split share it."""
-    return path.name.split(".tfrecord")[0]
+    return file_name.split(".tfrecord")[0]
 
 
 def read_calibrations(context: Any, origin: str) -> dict[int, Calibration]:
     """Camera id -> calibration, from a `Context` message.
 
     Raises:
-        UsageError: a calibration is incomplete.
+        SampleError: a calibration is incomplete.
     """
     calibrations = {}
     for proto in context.camera_calibrations:
         if len(proto.intrinsic) != 9 or len(proto.extrinsic.transform) != 16:
-            raise UsageError(
+            raise SampleError(
+                "incomplete_record",
                 f"{origin}: the calibration of camera {proto.name} has {len(proto.intrinsic)} intrinsic and "
-                f"{len(proto.extrinsic.transform)} extrinsic numbers; Waymo's have 9 and 16."
+                f"{len(proto.extrinsic.transform)} extrinsic numbers; Waymo's have 9 and 16.",
             )
         calibrations[proto.name] = Calibration(
             intrinsic=np.array(proto.intrinsic, dtype=np.float64),
@@ -132,12 +132,14 @@ def decode(jpegs: Mapping[int, bytes], cameras: Iterable[int] | None, origin: st
     """Decodes the wanted cameras (None: all there are) to (H, W, 3) uint8 RGB.
 
     Raises:
-        UsageError: a wanted camera is absent, or its bytes are no JPEG.
+        SampleError: a wanted camera is absent, or its bytes are no JPEG.
     """
     wanted = list(jpegs) if cameras is None else list(cameras)
     absent = [camera for camera in wanted if camera not in jpegs]
     if absent:
-        raise UsageError(f"{origin} has no picture of camera {absent}; it has cameras {list(jpegs)}.")
+        raise SampleError(
+            "missing_camera", f"{origin} has no picture of camera {absent}; it has cameras {list(jpegs)}."
+        )
     return {camera: _decode_jpeg(jpegs[camera], f"{origin}, camera {camera}") for camera in wanted}
 
 
@@ -147,7 +149,7 @@ def _decode_jpeg(data: bytes, origin: str) -> np.ndarray:
     try:
         return decode_jpeg(data)
     except ValueError as error:
-        raise UsageError(f"{origin}: {error}") from error
+        raise SampleError("decode_error", f"{origin}: {error}") from error
 
 
 def _import(name: str) -> ModuleType:

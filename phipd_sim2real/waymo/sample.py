@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from phipd_sim2real.errors import UsageError
 from phipd_sim2real.waymo.camera_model import Calibration
 
 PAST_STEPS = 16  # 4 Hz, t = -3.75 ... 0 s
@@ -41,9 +42,10 @@ class PlannerSample:
         intent: index into `INTENTS`.
         future: (20, 2) float64 x, y in m at t = 0.25 ... 5 s; NaN where not valid.
         future_valid: (20,) bool, False where the log does not reach.
-        rater_trajectories: rated futures, each (n, 2) m; empty where nobody rated the frame.
+        rater_trajectories: rated futures, each (n, 2) m with n as stored, 7 to 21; empty where nobody rated the frame.
         rater_scores: their scores, 0 to 10.
-        cluster: scenario cluster, over whose means the Rater Feedback Score is averaged; empty where unknown.
+        cluster: scenario cluster, over whose means the Rater Feedback Score is averaged; in Waymo's spelling, empty
+            where unknown.
         time_of_day: Waymo's word, such as "Day" or "Night"; empty where unknown.
         road_users: (M, 6) float32 boxes of vehicles, pedestrians and cyclists along the future: index of the waypoint,
             x, y of the middle, length, width in m and heading in rad; None where the source has no boxes.
@@ -61,3 +63,35 @@ class PlannerSample:
     cluster: str = ""
     time_of_day: str = ""
     road_users: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class SampleFailure:
+    """A frame that is no sample.
+
+    Attributes:
+        key: its log, segment and timestamp.
+        reason: "decode_error", "missing_camera", "missing_past", "incomplete_record" or "damaged_record".
+        where: file, record and byte, where the frame came from a record.
+    """
+
+    key: SampleKey
+    reason: str
+    where: str = ""
+
+
+class SampleError(UsageError):
+    """A record that gives no sample.
+
+    Attributes:
+        reason: as in `SampleFailure`.
+    """
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+
+def single_precision(values: np.ndarray) -> np.ndarray:
+    """Rounds to the precision of end-to-end records, so that every way of a drive gives the same sample."""
+    return values.astype(np.float32).astype(np.float64)

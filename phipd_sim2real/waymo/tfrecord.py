@@ -31,7 +31,7 @@ class RecordError(UsageError):
         offset: byte at which that record begins.
     """
 
-    def __init__(self, path: Path, record: int, offset: int, problem: str) -> None:
+    def __init__(self, path: Path | str, record: int, offset: int, problem: str) -> None:
         super().__init__(
             f"{path}: record {record} at byte {offset} {problem}. "
             "Copy or download the file again; the records before this one are intact."
@@ -72,7 +72,7 @@ def read_records(path: Path | str) -> Iterator[bytes]:
         UsageError: the file does not exist (at the call).
         RecordError: a record is cut off or damaged (when it is reached).
     """
-    return (payload for _, payload in _walk(_existing(path), with_payload=True))
+    return _payloads(_existing(path))
 
 
 def index_records(path: Path | str) -> list[RecordSpan]:
@@ -81,7 +81,31 @@ def index_records(path: Path | str) -> list[RecordSpan]:
     Raises:
         RecordError: a header is damaged or the file is cut off.
     """
-    return [span for span, _ in _walk(_existing(path), with_payload=False)]
+    path = _existing(path)
+    with path.open("rb") as stream:
+        return list(walk_headers(stream, path, path.stat().st_size))
+
+
+def walk_headers(stream: BinaryIO, path: Path | str, size: int) -> Iterator[RecordSpan]:
+    """Where the records of an open file lie, one after the other, their lengths tested.
+
+    At each record the stream stands at the first byte of its payload; how much of it is read is the caller's choice.
+
+    Args:
+        stream: a file that can seek.
+        path: its name, for the errors' sentences.
+        size: its size in bytes.
+
+    Raises:
+        RecordError: a header is damaged or the file is cut off (when that is reached).
+    """
+    offset = record = 0
+    while offset < size:
+        stream.seek(offset)
+        length = _read_length(stream, path, record, offset, size)
+        yield RecordSpan(offset, length)
+        offset += HEADER_BYTES + length + FOOTER_BYTES
+        record += 1
 
 
 def read_record(path: Path | str, span: RecordSpan, record: int = 0) -> bytes:
@@ -92,9 +116,14 @@ def read_record(path: Path | str, span: RecordSpan, record: int = 0) -> bytes:
     """
     path = _existing(path)
     with path.open("rb") as stream:
-        stream.seek(span.offset)
-        length = _read_length(stream, path, record, span.offset)
-        return _read_payload(stream, path, record, span.offset, length)
+        return read_record_at(stream, path, path.stat().st_size, span, record)
+
+
+def read_record_at(stream: BinaryIO, path: Path | str, size: int, span: RecordSpan, record: int) -> bytes:
+    """As `read_record`, from an open file of `size` bytes."""
+    stream.seek(span.offset)
+    length = _read_length(stream, path, record, span.offset, size)
+    return _read_payload(stream, path, record, span.offset, length)
 
 
 def write_records(path: Path | str, records: Iterable[bytes]) -> int:
@@ -114,24 +143,13 @@ def write_records(path: Path | str, records: Iterable[bytes]) -> int:
     return count
 
 
-def _walk(path: Path, with_payload: bool) -> Iterator[tuple[RecordSpan, bytes]]:
-    """Every record's span, with its payload where wanted, else with empty bytes."""
-    end = path.stat().st_size
+def _payloads(path: Path) -> Iterator[bytes]:
     with path.open("rb") as stream:
-        offset = record = 0
-        while offset < end:
-            length = _read_length(stream, path, record, offset)
-            if with_payload:
-                payload = _read_payload(stream, path, record, offset, length)
-            else:
-                payload = b""
-                stream.seek(length + FOOTER_BYTES, 1)
-            yield RecordSpan(offset, length), payload
-            offset += HEADER_BYTES + length + FOOTER_BYTES
-            record += 1
+        for record, span in enumerate(walk_headers(stream, path, path.stat().st_size)):
+            yield _read_payload(stream, path, record, span.offset, span.length)
 
 
-def _read_length(stream: BinaryIO, path: Path, record: int, offset: int) -> int:
+def _read_length(stream: BinaryIO, path: Path | str, record: int, offset: int, size: int) -> int:
     """Reads a header; the length it gives is proven by its checksum and by the bytes that are left."""
     header = stream.read(HEADER_BYTES)
     if len(header) < HEADER_BYTES:
@@ -144,7 +162,7 @@ def _read_length(stream: BinaryIO, path: Path, record: int, offset: int) -> int:
     length, crc = struct.unpack("<QI", header)
     if crc != masked_crc(header[:8]):
         raise ChecksumError(path, record, offset, "has a length that does not match its checksum")
-    left = path.stat().st_size - offset - HEADER_BYTES
+    left = size - offset - HEADER_BYTES
     if length + FOOTER_BYTES > left:
         raise ShortPayloadError(
             path,
@@ -155,7 +173,7 @@ def _read_length(stream: BinaryIO, path: Path, record: int, offset: int) -> int:
     return length
 
 
-def _read_payload(stream: BinaryIO, path: Path, record: int, offset: int, length: int) -> bytes:
+def _read_payload(stream: BinaryIO, path: Path | str, record: int, offset: int, length: int) -> bytes:
     payload = stream.read(length)
     (crc,) = struct.unpack("<I", stream.read(FOOTER_BYTES))
     if crc != masked_crc(payload):

@@ -23,6 +23,7 @@ from phipd_sim2real.waymo import (
     e2e_samples,
     write_e2e,
 )
+from phipd_sim2real.waymo.made_split import make_split
 from phipd_sim2real.waymo.tfrecord import read_records, write_records
 
 protos = pytest.importorskip("waymo_open_dataset.protos.end_to_end_driving_data_pb2", reason="needs Waymo's protos")
@@ -147,6 +148,23 @@ def test_waymos_quirks(tmp_path):
     assert {camera: picture.shape for camera, picture in second.images.items()} == {1: (108, 97, 3)}
     assert second.calibrations[7].height == 107  # matched by name, not by position
     assert [one.rater_scores for one in e2e_samples(tmp_path / "val*", rated_only=True)] == [(8.0, 3.0)]
+
+
+def test_a_frame_stripped_of_intent_pose_and_ratings_is_a_sample(tmp_path):
+    frame = waymo_frame()
+    frame.ClearField("intent")
+    assert not frame.frame.HasField("pose")
+    write_records(tmp_path / "x.tfrecord", [frame.SerializeToString()])
+    (read,) = e2e_samples(tmp_path, cameras=[1])
+    assert (read.intent, read.rater_scores, read.cluster) == (0, (), "")
+
+
+def test_full_size_pictures_are_portrait_in_front(tmp_path):
+    make_split(tmp_path, records=1, segments=1, shards=1, cameras=(1, 6, 7), scale=1.0)
+    (read,) = e2e_samples(tmp_path)
+    shapes = {camera: picture.shape[:2] for camera, picture in read.images.items()}
+    assert shapes == {1: (1079, 972), 6: (587, 972), 7: (551, 972)}
+    assert all((one.height, one.width) == shapes[camera] for camera, one in read.calibrations.items())
 
 
 @pytest.mark.parametrize(

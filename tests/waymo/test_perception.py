@@ -2,41 +2,15 @@
 
 import numpy as np
 import pytest
+from waymo_frames import SPEED, frame, write
 
 from phipd_sim2real.errors import UsageError
-from phipd_sim2real.waymo import Calibration, perception_segments
+from phipd_sim2real.waymo import Calibration, PlannerSample, perception_samples, perception_segments
 from phipd_sim2real.waymo.drawing import box_corners, draw_boxes
 from phipd_sim2real.waymo.perception import Box
 from phipd_sim2real.waymo.tfrecord import read_records, write_records
 
 protos = pytest.importorskip("waymo_open_dataset.dataset_pb2", reason="needs Waymo's protos")
-cv2 = pytest.importorskip("cv2")
-
-SPEED = 8.0
-
-
-def frame(index, name="segment-a", shade=0):
-    """A vehicle that drives straight at 8 m/s, heading 30° in a far-away world."""
-    message = protos.Frame(timestamp_micros=1_500_000_000_000_000 + index * 100_000)
-    message.context.name = name
-    message.context.stats.location = "location_sf"
-    c, s = np.cos(np.pi / 6), np.sin(np.pi / 6)
-    pose = np.array([[c, -s, 0, 5e4], [s, c, 0, -3e4], [0, 0, 1, 20], [0, 0, 0, 1]])
-    pose[:2, 3] += index * 0.1 * SPEED * np.array([c, s])
-    message.pose.transform.extend(pose.ravel())
-    for camera in (1, 3, 2):  # pictures and calibrations come in different orders
-        picture = np.full((8 + camera, 16, 3), shade, np.uint8)
-        message.images.add(name=camera, image=cv2.imencode(".jpg", picture)[1].tobytes())
-    for camera in (3, 2, 1):
-        proto = message.context.camera_calibrations.add(name=camera, width=16, height=8 + camera)
-        proto.intrinsic.extend([20, 20, 8, 4, 0, 0, 0, 0, 0])
-        proto.extrinsic.transform.extend(np.eye(4).ravel())
-    return message
-
-
-def write(path, frames):
-    write_records(path, (message.SerializeToString() for message in frames))
-    return path
 
 
 def test_frames_come_by_time_and_cameras_by_name(tmp_path):
@@ -54,7 +28,9 @@ def test_frames_come_by_time_and_cameras_by_name(tmp_path):
 def test_samples_follow_the_poses(tmp_path):
     path = write(tmp_path / "a.tfrecord", [frame(index) for index in range(70)])
     (segment,) = perception_segments(path)
-    samples = list(segment.samples(cameras=[2], stride=10))
+    found = list(segment.samples(cameras=[2], stride=10))
+    assert [item.reason for item in found[:4]] == ["missing_past"] * 4
+    samples = found[4:]
     start = int(segment.timestamps_micros[0])
     assert [sample.key.timestamp_micros - start for sample in samples] == [4_000_000, 5_000_000, 6_000_000]
     first = samples[0]
@@ -87,6 +63,16 @@ def test_damage_is_named(tmp_path):
         next(perception_segments(path))
     with pytest.raises(UsageError, match="no TFRecord files"):
         perception_segments(tmp_path / "*.nothing")
+
+
+def test_a_frame_without_a_pose_is_noted_and_the_others_are_samples(tmp_path):
+    stripped = frame(20)
+    stripped.ClearField("pose")
+    path = write(tmp_path / "a.tfrecord", [stripped, *(frame(index) for index in range(50) if index != 20)])
+    found = list(perception_samples(path, [1]))
+    assert sum(isinstance(item, PlannerSample) for item in found) == 12
+    (noted,) = [item for item in found if getattr(item, "reason", "") == "damaged_record"]
+    assert "record 0 at byte 0 has no context name or no pose" in noted.where
 
 
 def test_a_box_is_drawn_where_it_is():
@@ -126,4 +112,4 @@ def test_a_real_frame_without_pictures(shared_data):
     assert (one.images(), len(one.calibrations), len(one.boxes)) == ({}, 5, 18)
     with pytest.raises(UsageError, match=r"no picture of camera \[1\]"):
         one.images([1])
-    assert list(segment.samples()) == []  # one frame has no past
+    assert [item.reason for item in segment.samples()] == ["missing_past"]
