@@ -69,9 +69,17 @@ def train_planner(config: Config, overrides: Overrides = None, out: Out = None, 
 
 
 @app.command()
-def evaluate(config: Config, overrides: Overrides = None, out: Out = None, as_json: Json = False) -> None:
-    """Score every planner and baseline on the evaluation log or records."""
-    _run_stage(config, out, overrides, as_json, lambda run: run.evaluate())
+def evaluate(
+    config: Config,
+    overrides: Overrides = None,
+    out: Out = None,
+    submission: Annotated[
+        Path | None, typer.Option("--submission", help="Write the challenge's archive (.tar.gz) instead of scores.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Score every planner and baseline on the evaluation log or records, or plan for Waymo's end-to-end challenge."""
+    _run_stage(config, out, overrides, as_json, lambda run: run.submit(submission) if submission else run.evaluate())
 
 
 @app.command()

@@ -67,8 +67,8 @@ class Run:
             UsageError: as `check_captures`; an unknown model, or records that cannot be read.
         """
         from phipd_sim2real.diffusion.models import model_folder
-        from phipd_sim2real.waymo import e2e_samples
         from phipd_sim2real.waymo.protos import e2e_protos
+        from phipd_sim2real.waymo.storage import find_record_files
 
         self.check_captures()
         for log in self.settings.logs:
@@ -80,7 +80,7 @@ class Run:
         if self.settings.evaluation is not None:
             e2e_protos()
             if self.settings.evaluation.records is not None:
-                e2e_samples(self.settings.evaluation.records)
+                find_record_files(self.settings.evaluation.records)
 
     def check_everything(self) -> None:
         """As `check`, and refuses a run that has no arm to report on."""
@@ -213,6 +213,12 @@ class Run:
 
         results = self._evaluation().results()
         return {"scores": results[0].summary(), "text": "\n\n".join(map(text_table, results))}
+
+    def submit(self, out: Path) -> dict[str, Any]:
+        """Writes a submission to the end-to-end challenge; see `run_submission.submit`."""
+        from phipd_sim2real.run_submission import submit
+
+        return submit(self, out)
 
     def report(self) -> dict[str, Any]:
         """Writes report.html and report.json."""

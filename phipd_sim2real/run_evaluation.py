@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from phipd_sim2real.settings import settings_hash
 if TYPE_CHECKING:
     from phipd_sim2real.run import Run
     from phipd_sim2real.run_settings import EvaluationData
-    from phipd_sim2real.waymo import PlannerSample, SampleKey
+    from phipd_sim2real.waymo import E2EIndex, PlannerSample, SampleKey
     from planner_eval.evaluate import Arm
     from planner_eval.result import EvaluationResult
     from planner_eval.samples import SampleFailure
@@ -62,11 +63,9 @@ class RunEvaluation:
         """The evaluation log; None where records from elsewhere are scored."""
         return None if self._data.log is None else self._run.log(self._data.log)
 
-    def records(self) -> Path | str:
-        """WOD-E2E records to score: those given, or the evaluation log written as such."""
+    def records(self) -> Path:
+        """The evaluation log, written as WOD-E2E records."""
         log = self.log()
-        if log is None:
-            return self._data.records
         from phipd_sim2real.waymo import PlannerSample, drivelog_jpegs, write_e2e
 
         path = self._run.folder / "records" / _log_identity(log)[:12] / f"{self._data.log}.tfrecord"
@@ -78,7 +77,9 @@ class RunEvaluation:
 
     def frames(self, keys: Collection[SampleKey]) -> Iterable[PlannerSample | SampleFailure]:
         """The frames of some keys with their pictures, for drawing."""
-        samples, _, _ = self._samples("records" if self._data.log is None else "log")
+        if self._data.log is None:
+            return self._index.samples(self._cameras, names=[self._index.frame_name(key) for key in keys])
+        samples, _, _ = self._samples("log")
         return (sample for sample in samples if sample.key in keys)
 
     def _scored(self, kind: str, arms: list[Arm]) -> EvaluationResult:
@@ -105,16 +106,20 @@ class RunEvaluation:
         trainings = [(arm, seed) for arm in settings.arms for seed in settings.seeds]
         return {
             "evaluate": settings_hash(settings.evaluate),
-            "data": self._records_identity() if log is None else _log_identity(log),
+            "data": self._index.identity() if log is None else _log_identity(log),
             **{f"{arm}, seed {seed}": sha256_file(self._run.train(arm, seed) / WEIGHTS) for arm, seed in trainings},
         }
 
-    def _records_identity(self) -> str:
-        """Names, sizes and times of the files, which are too large to be read for it."""
-        from phipd_sim2real.waymo.protos import record_files
+    @cached_property
+    def _index(self) -> E2EIndex:
+        """The records that were given, by drive and time; the index lies in the run's folder."""
+        from phipd_sim2real.waymo import open_e2e_index
 
-        files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in record_files(self._data.records)]
-        return hashlib.sha256(json.dumps(sorted(files)).encode()).hexdigest()
+        share = self._run.settings.evaluate.max_failed_share
+        return open_e2e_index(
+            self._data.records, self._run.folder / "index", self._data.clusters, max_failed_share=share,
+            progress=self._run.progress,
+        )  # fmt: skip
 
     def trained_arms(self, names: Collection[str]) -> list[Arm]:
         """Some of the run's arms with their planners, in the order of the settings."""
@@ -140,9 +145,14 @@ class RunEvaluation:
         from phipd_sim2real.waymo import e2e_samples
         from planner_eval.samples import count_frames
 
+        if self._data.log is None:
+            rated = self._data.rated_only
+            samples = self._index.samples(self._cameras, rated_only=rated)
+            name = f"WOD-E2E records {Path(self._data.records).name}{', rated frames' if rated else ''}"
+            return samples, name, self._index.count(rated_only=rated)
         if kind == "records":
             records = self.records()
-            return e2e_samples(records, self._cameras), f"WOD-E2E records {Path(records).name}", None
+            return e2e_samples(records, self._cameras), f"WOD-E2E records {records.name}", None
         log = self._run.log(self._data.log)
         return self._log_samples(log), f"drive log {self._data.log}", count_frames(log)
 

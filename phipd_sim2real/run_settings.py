@@ -9,11 +9,13 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from phipd_sim2real.arm_settings import ArmSettings
+from phipd_sim2real.capture.rig import unset
 from phipd_sim2real.capture.settings import EMBEDDED, CaptureSettings
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.settings import Settings, load_settings
 from planner_eval.baselines import BASELINES
 from planner_eval.config import EvaluateSettings, TrainSettings
+from planner_eval.submission import SubmissionSettings
 
 
 class EvaluationData(Settings):
@@ -25,6 +27,13 @@ class EvaluationData(Settings):
     records: str | None = None
     """Glob of WOD-E2E TFRecords, such as /data/waymo/val*."""
 
+    rated_only: bool = False
+    """Score only records that a rater scored, one a drive in the validation split: what the challenge's scores are
+    taken over."""
+
+    clusters: Path | None = None
+    """JSON file of the records' scenario clusters; None takes the one beside them, where there is one."""
+
     check_records: bool = True
     """Score a log from its records too, which takes twice the time, and require that both agree."""
 
@@ -33,6 +42,25 @@ class EvaluationData(Settings):
         if (self.log is None) == (self.records is None):
             raise ValueError("give either log (a name) or records (a glob of TFRecords), not both and not neither")
         return self
+
+
+class SubmissionData(Settings):
+    """Which planner plans for which frames of the challenge."""
+
+    records: str
+    """Glob of the test split, such as /data/waymo/test*."""
+
+    frames: Path
+    """The list that accompanies it: `test_sequence_frames_for_submission.json`."""
+
+    arm: str
+    """Arm of the planner."""
+
+    seed: int = 0
+    """Its training seed."""
+
+    details: SubmissionSettings
+    """Account, method and model, as the challenge asks for them."""
 
 
 class RunSettings(Settings):
@@ -64,6 +92,9 @@ class RunSettings(Settings):
 
     evaluate: EvaluateSettings = EvaluateSettings()
     """How arms are compared."""
+
+    submission: SubmissionData | None = Field(default=None, exclude_if=unset)
+    """What `phipd evaluate --submission FILE` writes."""
 
     treated: str | None = None
     """Arm that the report's headline sets against the baseline; None takes the first enhanced one."""
@@ -106,6 +137,11 @@ class RunSettings(Settings):
             raise ValueError(f"evaluate.baseline is {self.evaluate.baseline!r}; the arms are {arms}")
         if self.treated is not None and (self.treated not in self.arms or self.treated == self.evaluate.baseline):
             raise ValueError(f"treated is {self.treated!r}; the arms are {arms}, and the baseline is none to compare")
+        asked = self.submission
+        if asked is not None and (asked.arm not in self.arms or asked.seed not in self.seeds):
+            raise ValueError(
+                f"submission is of {asked.arm!r}, seed {asked.seed}; the arms are {arms}, the seeds {list(self.seeds)}"
+            )
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds are {list(self.seeds)}; each may stand there once")
         return self
