@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,7 +28,8 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Entry point: turns the two kinds of error into a sentence and an exit code."""
+    """Entry point: turns the two kinds of error into a sentence and an exit code, and a warning into a sentence."""
+    warnings.formatwarning = lambda message, *_, **__: f"phipd: {message}\n"
     try:
         app()
     except UsageError as error:

@@ -18,6 +18,7 @@ import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ from phipd_sim2real.settings import settings_hash
 from phipd_sim2real.timings import Timings
 
 if TYPE_CHECKING:
+    from phipd_sim2real.waymo import E2EIndex
     from planner_eval.config import TrainSettings
     from planner_eval.result import EvaluationResult
 
@@ -64,11 +66,11 @@ class Run:
         """Refuses a run that cannot work, before anything is done.
 
         Raises:
-            UsageError: as `check_captures`; an unknown model, or records that cannot be read.
+            UsageError: as `check_captures`; an unknown model, or records that are not there.
+            StageError: too much of the records is damaged.
         """
         from phipd_sim2real.diffusion.models import model_folder
         from phipd_sim2real.waymo.protos import e2e_protos
-        from phipd_sim2real.waymo.storage import find_record_files
 
         self.check_captures()
         for log in self.settings.logs:
@@ -80,7 +82,20 @@ class Run:
         if self.settings.evaluation is not None:
             e2e_protos()
             if self.settings.evaluation.records is not None:
-                find_record_files(self.settings.evaluation.records)
+                _ = self.records_index
+
+    @cached_property
+    def records_index(self) -> E2EIndex:
+        """The records that were given, by drive and time; the index lies in the run's folder.
+
+        Raises:
+            StageError: too much of them is damaged.
+        """
+        from phipd_sim2real.waymo import open_e2e_index
+
+        data, share = self.settings.evaluation, self.settings.evaluate.max_failed_share
+        cache = self.folder / "index"
+        return open_e2e_index(data.records, cache, data.clusters, max_failed_share=share, progress=self.progress)
 
     def check_everything(self) -> None:
         """As `check`, and refuses a run that has no arm to report on."""

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Iterable
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phipd_sim2real.drivelog import DriveLog
 from phipd_sim2real.errors import StageError, UsageError
+from phipd_sim2real.evaluation_frames import (
+    EvaluationFrames,
+    IndexedRecords,
+    LogFrames,
+    PerceptionFrames,
+    WrittenRecords,
+)
 from phipd_sim2real.files import sha256_file, write_json
 from phipd_sim2real.settings import settings_hash
 
 if TYPE_CHECKING:
     from phipd_sim2real.run import Run
     from phipd_sim2real.run_settings import EvaluationData
-    from phipd_sim2real.waymo import E2EIndex, PlannerSample, SampleKey
+    from phipd_sim2real.waymo import PlannerSample, SampleKey
     from planner_eval.evaluate import Arm
     from planner_eval.result import EvaluationResult
     from planner_eval.samples import SampleFailure
@@ -48,7 +53,7 @@ class RunEvaluation:
         """
         arms = self._arms()
         if self._data.log is None:
-            return [self._scored("records", arms)]
+            return [self._scored(self._data.kind, arms)]
         if not self._data.check_records:
             return [self._scored("log", arms)]
         from_log, from_records = self._scored("log", arms), self._scored("records", arms)
@@ -60,27 +65,31 @@ class RunEvaluation:
         return {path.parent.name: sha256_file(path) for path in sorted(self._folder.glob("*/scores.json"))}
 
     def log(self) -> DriveLog | None:
-        """The evaluation log; None where records from elsewhere are scored."""
+        """The evaluation log; None where data from elsewhere are scored."""
         return None if self._data.log is None else self._run.log(self._data.log)
-
-    def records(self) -> Path:
-        """The evaluation log, written as WOD-E2E records."""
-        log = self.log()
-        from phipd_sim2real.waymo import PlannerSample, drivelog_jpegs, write_e2e
-
-        path = self._run.folder / "records" / _log_identity(log)[:12] / f"{self._data.log}.tfrecord"
-        if not path.exists():
-            with self._run.timings.stage("write records"):
-                frames = self._log_samples(log)
-                write_e2e(path, (frame for frame in frames if isinstance(frame, PlannerSample)), drivelog_jpegs(log))
-        return path
 
     def frames(self, keys: Collection[SampleKey]) -> Iterable[PlannerSample | SampleFailure]:
         """The frames of some keys with their pictures, for drawing."""
+        return self._frames(self._data.kind).chosen(keys)
+
+    def _frames(self, kind: str) -> EvaluationFrames:
+        if kind == "perception":
+            return PerceptionFrames(self._data.perception, self._cameras, self._data.stride)
         if self._data.log is None:
-            return self._index.samples(self._cameras, names=[self._index.frame_name(key) for key in keys])
-        samples, _, _ = self._samples("log")
-        return (sample for sample in samples if sample.key in keys)
+            return IndexedRecords(self._data.records, self._run.records_index, self._cameras, self._data.rated_only)
+        frames = LogFrames(self._data.log, self.log(), self._cameras)
+        return frames if kind == "log" else WrittenRecords(self._written(frames), self._cameras)
+
+    def _written(self, frames: LogFrames) -> Path:
+        """The evaluation log, written as WOD-E2E records."""
+        from phipd_sim2real.waymo import PlannerSample, drivelog_jpegs, write_e2e
+
+        path = self._run.folder / "records" / frames.identity()[:12] / f"{self._data.log}.tfrecord"
+        if not path.exists():
+            with self._run.timings.stage("write records"):
+                samples = (frame for frame in frames.samples() if isinstance(frame, PlannerSample))
+                write_e2e(path, samples, drivelog_jpegs(self.log()))
+        return path
 
     def _scored(self, kind: str, arms: list[Arm]) -> EvaluationResult:
         from planner_eval.evaluate import evaluate
@@ -93,33 +102,22 @@ class RunEvaluation:
                     f"{folder} holds scores of other planners or settings; remove it or give another --out."
                 )
             return EvaluationResult.load(folder)
-        samples, dataset, total = self._samples(kind)
+        frames, settings = self._frames(kind), self._run.settings.evaluate
         with self._run.timings.stage(f"{self._folder.name} from {kind}"):
-            result = evaluate(arms, samples, self._run.settings.evaluate, dataset, total, self._run.progress)
+            result = evaluate(arms, frames.samples(), settings, frames.dataset, frames.count(), self._run.progress)
         result.save(folder)
         write_json(folder / INPUTS, inputs)
         return result
 
     def _inputs(self) -> dict[str, str]:
         """Hashes of planners, settings and data: equal inputs, equal scores."""
-        log, settings = self.log(), self._run.settings
+        settings = self._run.settings
         trainings = [(arm, seed) for arm in settings.arms for seed in settings.seeds]
         return {
             "evaluate": settings_hash(settings.evaluate),
-            "data": self._index.identity() if log is None else _log_identity(log),
+            "data": self._frames(self._data.kind).identity(),
             **{f"{arm}, seed {seed}": sha256_file(self._run.train(arm, seed) / WEIGHTS) for arm, seed in trainings},
         }
-
-    @cached_property
-    def _index(self) -> E2EIndex:
-        """The records that were given, by drive and time; the index lies in the run's folder."""
-        from phipd_sim2real.waymo import open_e2e_index
-
-        share = self._run.settings.evaluate.max_failed_share
-        return open_e2e_index(
-            self._data.records, self._run.folder / "index", self._data.clusters, max_failed_share=share,
-            progress=self._run.progress,
-        )  # fmt: skip
 
     def trained_arms(self, names: Collection[str]) -> list[Arm]:
         """Some of the run's arms with their planners, in the order of the settings."""
@@ -139,33 +137,6 @@ class RunEvaluation:
 
         floors = [Arm(name, "floor: sees no picture", (planner(),)) for name, planner in BASELINES.items()]
         return floors + self.trained_arms(self._run.settings.arms)
-
-    def _samples(self, kind: str) -> tuple[Iterable[PlannerSample | SampleFailure], str, int | None]:
-        """Samples of the evaluation data, what they are, and how many where that is known."""
-        from phipd_sim2real.waymo import e2e_samples
-        from planner_eval.samples import count_frames
-
-        if self._data.log is None:
-            rated = self._data.rated_only
-            samples = self._index.samples(self._cameras, rated_only=rated)
-            name = f"WOD-E2E records {Path(self._data.records).name}{', rated frames' if rated else ''}"
-            return samples, name, self._index.count(rated_only=rated)
-        if kind == "records":
-            records = self.records()
-            return e2e_samples(records, self._cameras), f"WOD-E2E records {records.name}", None
-        log = self._run.log(self._data.log)
-        return self._log_samples(log), f"drive log {self._data.log}", count_frames(log)
-
-    def _log_samples(self, log: DriveLog) -> Iterable[PlannerSample | SampleFailure]:
-        from planner_eval.samples import samples_from_log
-
-        return samples_from_log(log, self._cameras, road_users=True)
-
-
-def _log_identity(log: DriveLog) -> str:
-    """SHA-256 over the tables of all segments."""
-    tables = {segment: log.completion(segment).sha256 for segment in log.segments}
-    return hashlib.sha256(json.dumps(tables, sort_keys=True).encode()).hexdigest()
 
 
 def _require_agreement(from_log: EvaluationResult, from_records: EvaluationResult) -> None:

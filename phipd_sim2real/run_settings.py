@@ -19,13 +19,19 @@ from planner_eval.submission import SubmissionSettings
 
 
 class EvaluationData(Settings):
-    """What the planners are evaluated on: exactly one of the two."""
+    """What the planners are evaluated on: exactly one of the first three."""
 
     log: str | None = None
     """Name of a log in `capture` or `logs`. It is also written as WOD-E2E records and scored from those."""
 
     records: str | None = None
     """Glob of WOD-E2E TFRecords, such as /data/waymo/val*."""
+
+    perception: str | None = None
+    """Waymo Perception in place: a glob of version 1's TFRecords, or the folder of a split of version 2."""
+
+    stride: int = Field(default=5, ge=1)
+    """Every how many frames of Perception, which has ten a second, is scored."""
 
     rated_only: bool = False
     """Score only records that a rater scored, one a drive in the validation split: what the challenge's scores are
@@ -37,10 +43,18 @@ class EvaluationData(Settings):
     check_records: bool = True
     """Score a log from its records too, which takes twice the time, and require that both agree."""
 
+    @property
+    def kind(self) -> str:
+        """The one that is given."""
+        return next(name for name in ("log", "records", "perception") if getattr(self, name) is not None)
+
     @model_validator(mode="after")
-    def _is_one_of_two(self) -> Self:
-        if (self.log is None) == (self.records is None):
-            raise ValueError("give either log (a name) or records (a glob of TFRecords), not both and not neither")
+    def _is_one_of_three(self) -> Self:
+        if sum(value is not None for value in (self.log, self.records, self.perception)) != 1:
+            raise ValueError(
+                "give one of log (a name), records (a glob of TFRecords) and perception (a glob or folder), no more "
+                "and no less"
+            )
         return self
 
 

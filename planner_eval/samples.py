@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,7 @@ def samples_from_log(
     cameras: Sequence[int] = (1,),
     only: Collection[SampleKey] | None = None,
     road_users: bool = False,
+    stride: int = 1,
 ) -> Iterator[PlannerSample | SampleFailure]:
     """Yields every frame of a log that has pictures, segment by segment in time order.
 
@@ -35,6 +37,7 @@ def samples_from_log(
         cameras: camera ids to decode; a frame without all of them is a failure.
         only: keys to which the samples are limited; None takes all.
         road_users: add the boxes of others along the future, for metrics of collision.
+        stride: every how many frames of a segment.
 
     Raises:
         UsageError: the log has no complete segment.
@@ -44,7 +47,7 @@ def samples_from_log(
     wanted = None if only is None else {key.segment for key in only}
     for segment in log.segments:
         if wanted is None or segment in wanted:
-            yield from _segment_samples(log, segment, cameras, only, road_users)
+            yield from _segment_samples(log, segment, cameras, only, road_users, stride)
 
 
 def count_frames(log: DriveLog | PerceptionFolder) -> int:
@@ -58,6 +61,7 @@ def _segment_samples(
     cameras: Sequence[int],
     only: Collection[SampleKey] | None,
     road_users: bool,
+    stride: int,
 ) -> Iterator[PlannerSample | SampleFailure]:
     calibrations = _calibrations(log, segment)
     intents = _frame_values(log, segment, "ego_intent", "intent")
@@ -70,7 +74,7 @@ def _segment_samples(
     transforms = transforms.reshape(-1, 4, 4)
     tracks = road_user_tracks(log, segment, times_s, transforms) if road_users else None
     images = log.table("camera_image", segment, [column("camera_image", "image")])
-    for timestamp, rows in images.groupby(TIMESTAMP, sort=True):
+    for timestamp, rows in islice(images.groupby(TIMESTAMP, sort=True), 0, None, stride):
         key = SampleKey(log.root.name, segment, int(timestamp))
         if only is not None and key not in only:
             continue

@@ -13,6 +13,7 @@ from phipd_sim2real.files import write_json, write_text
 from phipd_sim2real.waymo import PlannerSample, SampleKey
 from planner_eval.metrics import METRICS
 from planner_eval.report import headline as words
+from planner_eval.report.bucket_plot import bucket_plot
 from planner_eval.report.cases import Case, CaseGroup, choose_cases
 from planner_eval.report.content import ReportContent
 from planner_eval.report.drawing import LOG_COLOUR, Line, bird_eye_svg, data_url, draw_on_image
@@ -116,6 +117,9 @@ def _plots(result: EvaluationResult, content: ReportContent, colours: dict[str, 
         "distribution": distribution_plot(result, arms, colours),
         "segments": segment_plot(result, content.treated, colours),
     }
+    ends = [result.baseline, content.treated] + ([content.study.standing.ceiling] if content.study is not None else [])
+    if (buckets := bucket_plot(result, ends, colours)) is not None:
+        plots["buckets"] = buckets
     return {name: "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode() for name, svg in plots.items()}
 
 

@@ -5,11 +5,13 @@ import json
 import pytest
 from synthetic import DAY, TINY, write_log
 
+from phipd_sim2real.drivelog import DriveLog
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.run import Run
 from phipd_sim2real.run_settings import RunSettings
 from phipd_sim2real.waymo.made_split import make_split
 from planner_eval.result import EvaluationResult
+from planner_eval.samples import samples_from_log
 from planner_eval.submission import read_submission
 
 DETAILS = {
@@ -90,6 +92,20 @@ def test_rated_frames_can_be_scored_alone(run):
     )
     other = Run(settings, run.folder.parent / "rated", quiet)
     assert other.evaluate()["scores"]["frames"] == 10
+
+
+def test_perception_is_scored_where_it_lies(run, tmp_path):
+    """A split of version 2 is a folder of tables; every second of its pictures is taken."""
+    split = write_log(tmp_path / "validation", segments=2, colours=DAY, first_seed=50)
+    evaluation = {"perception": str(split), "stride": 2}
+    settings = RunSettings.model_validate(run.settings.model_dump() | {"evaluation": evaluation})
+    other = Run(settings, run.folder.parent / "perception", quiet)
+    scores = other.evaluate()["scores"]
+    pictures = len(list(samples_from_log(DriveLog(split))))
+    assert scores["dataset"] == "Waymo Perception validation"
+    assert scores["frames"] == pictures // 2
+    assert scores["metrics"].keys() >= {"ade_5s", "success_rate"}
+    assert "rfs" not in scores["metrics"]
 
 
 def test_a_submission_has_one_plan_for_every_listed_frame(run, tmp_path):
