@@ -13,7 +13,6 @@ from phipd_sim2real.drivelog import DriveLog
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import sha256_file, write_json
 from phipd_sim2real.preparation import check_steps, prepare
-from phipd_sim2real.progress import ProgressCallback
 from phipd_sim2real.run import Run
 from phipd_sim2real.run_evaluation import WEIGHTS, RunEvaluation
 from phipd_sim2real.run_settings import EvaluationData
@@ -34,9 +33,6 @@ class Study(Run):
     """The stages of a study; as those of a run, each may be called again at any time."""
 
     settings: StudySettings
-
-    def __init__(self, settings: StudySettings, folder: Path | None, progress: ProgressCallback) -> None:
-        super().__init__(settings, folder, progress)
 
     def prepare(self) -> dict[str, Any]:
         """Makes what does not ship and cannot be given: pictures and models that arms are made with."""

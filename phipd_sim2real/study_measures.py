@@ -16,14 +16,13 @@ from phipd_sim2real.quality.realism import Realism
 from phipd_sim2real.quality.reference import Reference
 from phipd_sim2real.quality.survey import survey
 
-STRUCTURE = ("lane_edge_recall", "flow_epe", "structure_distance")
+STRUCTURE = ("lane_edge_recall", "flow_epe")
 MEASURED: dict[str, tuple[str, str]] = {
     "texture_kid": ("1", "lower"),
     "lab_frechet": ("ΔE²", "lower"),
     "label_safety": ("1", "higher"),
     "lane_edge_recall": ("1", "higher"),
     "flow_epe": ("px", "lower"),
-    "structure_distance": ("1", "lower"),
 }
 """Measure -> unit and better direction, as in the study's table."""
 
