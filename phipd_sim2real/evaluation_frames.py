@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from phipd_sim2real.drivelog import DriveLog
+from phipd_sim2real.errors import UsageError
 
 if TYPE_CHECKING:
     from phipd_sim2real.waymo import E2EIndex, PlannerSample, SampleFailure, SampleKey
@@ -102,7 +103,9 @@ class IndexedRecords:
     """End-to-end records that were given, by drive and time."""
 
     def __init__(self, pattern: str, index: E2EIndex, cameras: Sequence[int], rated_only: bool) -> None:
-        self.dataset = f"WOD-E2E records {Path(pattern).name}{', rated frames' if rated_only else ''}"
+        missing = len(index.missing_shards)
+        parts = [f"WOD-E2E records {Path(pattern).name}", *(["rated frames"] if rated_only else [])]
+        self.dataset = ", ".join([*parts, *([f"{missing} shards of the split missing"] if missing else [])])
         self._index, self._cameras, self._rated = index, cameras, rated_only
 
     def samples(self) -> Samples:
@@ -119,7 +122,7 @@ class IndexedRecords:
 
     def identity(self) -> str:
         """See `EvaluationFrames`."""
-        return self._index.identity()
+        return _hash([self._index.identity(), self._rated])
 
 
 class PerceptionFrames:
@@ -134,7 +137,16 @@ class PerceptionFrames:
         from phipd_sim2real.waymo.perception_v2 import PerceptionFolder, is_perception_folder
 
         path = Path(self._source)
-        return PerceptionFolder(path) if is_perception_folder(path) else None
+        if not is_perception_folder(path):
+            return None
+        folder = PerceptionFolder(path)
+        if folder.incomplete:
+            segment, lacks = next(iter(folder.incomplete.items()))
+            raise UsageError(
+                f"{len(folder.incomplete)} segments of {path} lack tables, such as {segment} ({', '.join(lacks)}); "
+                "download them, or give a folder without those segments."
+            )
+        return folder
 
     def samples(self) -> Samples:
         """See `EvaluationFrames`."""
@@ -147,6 +159,10 @@ class PerceptionFrames:
 
     def chosen(self, keys: Collection[SampleKey]) -> Samples:
         """See `EvaluationFrames`."""
+        from planner_eval.samples import samples_from_log
+
+        if self._folder is not None:
+            return samples_from_log(self._folder, self._cameras, only=keys)
         return (sample for sample in self.samples() if sample.key in keys)
 
     def count(self) -> int | None:
@@ -159,9 +175,9 @@ class PerceptionFrames:
 
         if self._folder is None:
             files = find_record_files(self._source)
-            return _hash(sorted((file.name, file.size, file.mtime_ns) for file in files))
+            return _hash([self._stride, sorted((file.name, file.size, file.mtime_ns) for file in files)])
         tables = sorted(self._folder.root.glob("*/*.parquet"))
-        return _hash([(path.parent.name, *_file(path)) for path in tables])
+        return _hash([self._stride, [(path.parent.name, *_file(path)) for path in tables]])
 
 
 def _file(path: Path) -> tuple[str, int, int]:

@@ -6,6 +6,7 @@ the light of the target varies.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -101,7 +102,8 @@ def recolour_log(
     reference = UnpairedImages.load(settings.reference, settings.pictures)
     provenance = _provenance(log, settings, reference)
     done = completed_segments(out, provenance.config_hash)
-    write_provenance(out, provenance)
+    made_from = (provenance.source_log or {}) | {"path": os.path.relpath(log.root, out)}
+    write_provenance(out, provenance.model_copy(update={"source_log": made_from}))
     pictures = [decode_jpeg(encoded) for encoded in reference.encoded]
     label, total = f"recolour ({settings.method})", len(log.segments)
     for number, segment in enumerate(log.segments, start=1):

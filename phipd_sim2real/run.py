@@ -1,9 +1,11 @@
 """A whole run in one folder: every stage calls what it needs first and leaves what is complete alone.
 
 logs/NAME            drive logs as captured
-enhanced/ARM         the same drives with enhanced pictures
+enhanced/ARM         the same drives with other pictures
+ungated/ARM          those of a gated arm before the gate, unless another arm has them
 planners/ARM/seed-N  trained planners
 records/             the evaluation log as WOD-E2E records
+index/               the index of records that were given
 evaluation/          scores and plans, from the log and from the records
 report/              report.html, report.json
 timings.json         seconds per stage, summed over interruptions, and the largest process
@@ -107,13 +109,18 @@ class Run:
         """The planner's cameras must be on every rig that pictures are captured with."""
         from phipd_sim2real.capture.rig import load_rig
 
-        for name, capture in self.settings.capture.items() if self.settings.arms else ():
-            cameras = {camera.camera for camera in load_rig(capture.rig).cameras}
+        rigs = {f"capture.{name}": capture.rig for name, capture in self.settings.capture.items()}
+        for name, rig in (rigs | self._driven_rigs()).items() if self.settings.arms else ():
+            cameras = {camera.camera for camera in load_rig(rig).cameras}
             if absent := set(self.settings.train.planner.cameras) - cameras:
                 raise UsageError(
-                    f"train.planner.cameras wants cameras {sorted(absent)}, which {capture.rig} of capture.{name} "
-                    f"lacks; it has {sorted(cameras)}."
+                    f"train.planner.cameras wants cameras {sorted(absent)}, which {rig} of {name} lacks; it has "
+                    f"{sorted(cameras)}."
                 )
+
+    def _driven_rigs(self) -> dict[str, Path]:
+        """Rigs that trained planners drive with."""
+        return {}
 
     # Logs
 

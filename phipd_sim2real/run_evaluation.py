@@ -95,7 +95,7 @@ class RunEvaluation:
         from planner_eval.evaluate import evaluate
         from planner_eval.result import EvaluationResult
 
-        folder, inputs = self._folder / kind, self._inputs()
+        folder, inputs = self._folder / kind, self.inputs()
         if (folder / INPUTS).is_file():
             if json.loads((folder / INPUTS).read_text()) != inputs:
                 raise UsageError(
@@ -109,7 +109,7 @@ class RunEvaluation:
         write_json(folder / INPUTS, inputs)
         return result
 
-    def _inputs(self) -> dict[str, str]:
+    def inputs(self) -> dict[str, str]:
         """Hashes of planners, settings and data: equal inputs, equal scores."""
         settings = self._run.settings
         trainings = [(arm, seed) for arm in settings.arms for seed in settings.seeds]

@@ -10,6 +10,7 @@ import numpy as np
 from phipd_sim2real.drivelog import CAMERA, SEGMENT, TIMESTAMP, DriveLog, column, decode_jpeg
 from phipd_sim2real.settings import settings_hash
 from planner_eval.report import Picture, PicturePair, Provenance, ReportContent
+from planner_eval.report.headline import SEEDS_FOR_A_CLAIM, few_seeds
 
 if TYPE_CHECKING:
     from phipd_sim2real.run_settings import RunSettings
@@ -70,9 +71,10 @@ def _listed(names: Sequence[str]) -> str:
 
 def _not_run(settings: RunSettings, logs: dict[str, DriveLog]) -> list[str]:
     sentences = ["No arm was trained on the target domain, so the distance to the ceiling is not known."]
-    if len(settings.seeds) < 3:
-        sentences.append(f"Training was repeated with {len(settings.seeds)} seed(s); 3 would show its spread.")
-    if SIMULATOR in (logs["source"].provenance.domain, logs["source"].provenance.source_domain):
+    if len(settings.seeds) < SEEDS_FOR_A_CLAIM:
+        sentences.append(few_seeds(len(settings.seeds)))
+    target = logs.get("target")
+    if target is not None and SIMULATOR in (target.provenance.domain, target.provenance.source_domain):
         sentences.append("No rated trajectories exist for rendered drives, so there is no Rater Feedback Score.")
     return [*sentences, "Planners were scored in open loop only."]
 
@@ -112,9 +114,10 @@ Key = tuple[str, int, int]
 
 def _spread(log: DriveLog, count: int) -> Sequence[Key]:
     """Evenly spread segments, and from each the middle frame of its first camera: chosen before any score."""
-    positions = np.linspace(0, len(log.segments) - 1, min(count, len(log.segments))).round().astype(int)
+    segments = [segment for segment in log.segments if log.completion(segment).rows.get("camera_image", 0)]
+    positions = np.linspace(0, len(segments) - 1, min(count, len(segments))).round().astype(int)
     keys = []
-    for segment in (log.segments[position] for position in positions):
+    for segment in (segments[position] for position in positions):
         rows = log.table("camera_image", segment, columns=())
         row = rows[rows[CAMERA] == rows[CAMERA].min()]
         middle = row.iloc[len(row) // 2]

@@ -22,7 +22,7 @@ class EvaluationData(Settings):
     """What the planners are evaluated on: exactly one of the first three."""
 
     log: str | None = None
-    """Name of a log in `capture` or `logs`. It is also written as WOD-E2E records and scored from those."""
+    """Name of a log in `capture` or `logs`; with `check_records` it is also scored from WOD-E2E records of its own."""
 
     records: str | None = None
     """Glob of WOD-E2E TFRecords, such as /data/waymo/val*."""
@@ -173,7 +173,7 @@ class RunSettings(Settings):
             return self
         if self.evaluation is None:
             raise ValueError("evaluation is absent; say with evaluation.log or evaluation.records what to score on")
-        trained_on = {arm.log for arm in self.arms.values()}
+        trained_on = {arm.log for arm in self.arms.values()} | ({self.unlabelled} - {None})
         if self.evaluation.log in trained_on:
             raise ValueError(f"evaluation.log is {self.evaluation.log!r}, on which an arm is trained; give another log")
         if self.evaluation.log is not None and self.evaluation.log not in [*self.capture, *self.logs]:

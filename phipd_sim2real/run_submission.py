@@ -29,13 +29,14 @@ def submit(run: Run, out: Path) -> dict[str, Any]:
     from phipd_sim2real.waymo import open_e2e_index
     from phipd_sim2real.waymo.splits import read_submission_frames
     from planner_eval.planner import CameraPlanner
-    from planner_eval.submission import write_submission
+    from planner_eval.submission import check_archive, write_submission
 
     asked = run.settings.submission
     if asked is None:
         raise UsageError(
             "The configuration has no submission section; say in it which planner plans for which records."
         )
+    check_archive(out)
     index = open_e2e_index(asked.records, run.folder / "index", progress=run.progress)
     frames = read_submission_frames(asked.frames)
     planner = CameraPlanner.from_pretrained(run.train(asked.arm, asked.seed))

@@ -1,10 +1,19 @@
-"""A study: every arm trained alike, one chosen per family on validation drives, all of them tested on other drives."""
+"""A study: every arm trained alike, one chosen per family on validation drives, all of them tested on other drives.
+
+Beside what a run leaves in its folder:
+
+validation/          scores and plans on the validation drives
+choices.json         the winner of each choice
+closed_loop/         drives of planners at the wheel
+measures/            look and structure of each arm's pictures
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +25,8 @@ from phipd_sim2real.preparation import check_steps, prepare
 from phipd_sim2real.run import Run
 from phipd_sim2real.run_evaluation import WEIGHTS, RunEvaluation
 from phipd_sim2real.run_settings import EvaluationData
-from phipd_sim2real.settings import settings_hash
 from phipd_sim2real.study_settings import StudySettings
-from planner_eval.report.headline import SEEDS_FOR_A_CLAIM
+from planner_eval.report.headline import SEEDS_FOR_A_CLAIM, few_seeds
 
 if TYPE_CHECKING:
     from planner_eval.closed_loop import ClosedLoopResult
@@ -41,32 +49,46 @@ class Study(Run):
         return {"prepared": [str(step.out) for step in self.settings.prepare]}
 
     def log(self, name: str) -> DriveLog:
-        """A log by name; the test drives must lie on maps of their own.
+        """A log by name; what is tested and driven on must be maps of its own.
 
         Raises:
-            UsageError: a log that is trained, fitted or chosen on shares a map with the test drives.
+            UsageError: a log that is trained, fitted or chosen on shares a map with the test drives or the routes.
         """
         log = super().log(name)
-        tested = self.settings.evaluation.log
-        if tested in self.settings.logs and name != tested:
-            shared = _maps(log) & _maps(DriveLog(self.settings.logs[tested]))
-            if shared:
-                raise UsageError(
-                    f"{log.root} and the test drives share {', '.join(sorted(shared))}; test on other maps."
-                )
+        if name != self.settings.evaluation.log and (shared := _maps(log) & self._held_out_maps):
+            raise UsageError(f"{log.root} and the test drives share {', '.join(sorted(shared))}; test on other maps.")
         return log
+
+    @cached_property
+    def _held_out_maps(self) -> set[str]:
+        """Maps of the test drives and of the routes driven in closed loop."""
+        settings, tested = self.settings, self.settings.evaluation.log
+        maps = set(settings.closed_loop.driving.maps) if settings.closed_loop is not None else set()
+        if tested in settings.capture:
+            maps |= set(settings.capture[tested].maps)
+        elif tested in settings.logs:
+            maps |= _maps(DriveLog(settings.logs[tested]))
+        return {short_map_name(name) for name in maps}
+
+    def check_everything(self) -> None:
+        """As `check`; a study has the arms of its headline by its settings."""
+        self.settings.require_arms()
+        self.check()
+
+    def _driven_rigs(self) -> dict[str, Path]:
+        driven = self.settings.closed_loop
+        return {"closed_loop.driving": driven.driving.rig} if driven is not None else {}
 
     def choose(self) -> dict[str, Choice]:
         """Scores every arm on the validation drives and chooses one per family; the test drives are not touched."""
         from planner_eval.study import Choice, choose
 
         path, validation = self.folder / CHOICES, self._validation()
-        inputs = {"scores": validation.score_hashes(), "choices": settings_hash(self.settings)}
+        inputs = {"validation": validation.inputs(), "choices": self.settings.model_dump(mode="json")["choices"]}
         if path.is_file() and (known := json.loads(path.read_text()))["inputs"] == inputs:
             return {name: Choice.from_json(values) for name, values in known["choices"].items()}
         result = validation.results()[0]
         chosen = {name: choose(result, name, arms) for name, arms in self.settings.choices.items()}
-        inputs = {"scores": validation.score_hashes(), "choices": settings_hash(self.settings)}
         write_json(path, {"inputs": inputs, "choices": {name: choice.as_json() for name, choice in chosen.items()}})
         return chosen
 
@@ -106,9 +128,9 @@ class Study(Run):
 
     def everything(self) -> dict[str, Any]:
         """Prepare, capture, treat, train, choose, test, drive, report."""
-        self.settings.require_arms()
+        self.check_captures()
         self.prepare()
-        self.check()
+        self.check_everything()
         self.capture_all()
         self.train_all()
         self.choose()
@@ -129,12 +151,16 @@ class Study(Run):
             if not arm.vision or (treated is None and arm.photometric is not None):
                 continue
             path = self.folder / "measures" / f"{name}.json"
-            identity = pictures.provenance.config_hash
-            if not path.is_file() or json.loads(path.read_text())["pictures"] != identity:
+            identity = {
+                "pictures": pictures.provenance.config_hash,
+                "target": self.log(self.settings.unlabelled).provenance.config_hash,
+                "frames": self.settings.measured_frames,
+            }
+            if not path.is_file() or json.loads(path.read_text())["of"] != identity:
                 count = self.settings.measured_frames
                 with self.timings.stage(f"measure {name}"):
                     made = picture_measures(pictures, treated, target, count, self.progress)
-                write_json(path, {"pictures": identity, "measures": made})
+                write_json(path, {"of": identity, "measures": made})
             found[name] = json.loads(path.read_text())["measures"]
         return found
 
@@ -193,7 +219,7 @@ def _not_run(settings: StudySettings) -> list[str]:
     """What a reader might expect and the study did not do."""
     sentences = []
     if len(settings.seeds) < SEEDS_FOR_A_CLAIM:
-        sentences.append(f"Training was repeated with {len(settings.seeds)} seed(s); 3 would show its spread.")
+        sentences.append(few_seeds(len(settings.seeds)))
     if settings.closed_loop is None:
         sentences.append("Planners were scored in open loop only.")
     elif settings.closed_loop.driving.cars == 0:

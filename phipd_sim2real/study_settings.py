@@ -17,6 +17,9 @@ class StudySettings(RunSettings):
     prepare: tuple[Step, ...] = ()
     """What is captured and fitted before: unlabelled target pictures, models that do not ship."""
 
+    unlabelled: str
+    """Name of a log of target pictures whose labels nobody looks at: for colour transfer, and to measure looks by."""
+
     validation: str
     """Name of the log on which arms are chosen; it is neither trained on nor tested on."""
 
@@ -58,6 +61,15 @@ class StudySettings(RunSettings):
                 raise ValueError(f"choices.{name} is {list(members)}; the arms are {', '.join(sorted(arms))}")
         if self.treated_choice not in self.choices:
             raise ValueError(f"treated_choice is {self.treated_choice!r}; the choices are {', '.join(self.choices)}")
+        if self.evaluate.baseline in self.choices[self.treated_choice]:
+            raise ValueError(f"evaluate.baseline is {self.evaluate.baseline!r}, one of the treated; take another arm")
+        if own := {self.treated_choice, *self.choices[self.treated_choice]} & set(self.rivals):
+            raise ValueError(f"rivals names {', '.join(sorted(own))}, the treated itself; name others")
+        if self.closed_loop is not None and self.closed_loop.baseline != self.evaluate.baseline:
+            raise ValueError(
+                f"closed_loop.baseline is {self.closed_loop.baseline!r} and evaluate.baseline "
+                f"{self.evaluate.baseline!r}; make them equal"
+            )
         if self.ceiling not in arms:
             raise ValueError(f"ceiling is {self.ceiling!r}; the arms are {', '.join(sorted(arms))}")
         if unknown := {*self.rivals, *self.driven} - arms - set(self.choices):
@@ -66,7 +78,7 @@ class StudySettings(RunSettings):
 
     @model_validator(mode="after")
     def _tests_on_other_maps(self) -> Self:
-        """Maps of captured logs; those of logs given as folders are compared when they are opened."""
+        """Maps of captured logs; `Study.log` compares those of logs that are given as folders."""
         tested = self.evaluation.log if self.evaluation is not None else None
         for name in {self.validation, self.unlabelled, *(arm.log for arm in self.arms.values())} - {tested, None}:
             shared = self._maps(name) & self._maps(tested)

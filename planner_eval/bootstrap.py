@@ -95,7 +95,8 @@ class SegmentBootstrap:
     def combined(self, arms: Sequence[Array], combine: Callable[..., Array], segments: Labels) -> Interval:
         """Interval of combine(mean of each arm) on the samples valid in all arms.
 
-        A ratio whose denominator is zero has no mean; one whose denominator is zero in some draws has no ends.
+        What is not finite has no mean, and no ends where it is not finite in some draws, such as a ratio whose
+        denominator may be zero.
 
         Args:
             arms: (R, N) each; every arm draws seeds of its own, all share the draws of segments.

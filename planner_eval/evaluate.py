@@ -25,6 +25,7 @@ from planner_eval.result import ArmResult, Array, EvaluationResult, Truth
 from planner_eval.rfs import WAYPOINTS
 from planner_eval.samples import SampleFailure
 
+NOT_FINITE = "plan_not_finite"
 EDGE_REASONS = ("missing_past", "missing_future")
 """A frame near an end of its drive has no past or no future to score: counted, but no failure of the run."""
 
@@ -85,7 +86,7 @@ def evaluate(
             progress(f"evaluate on {dataset}", len(frames.keys), total or 0)
     truth = frames.truth()
     _require_few_failures(truth, settings)
-    scored = [_scored(arm, plans[arm.name], truth, frames, settings.ego) for arm in arms]
+    scored = [_scored(arm, plans[arm.name], truth, frames, settings) for arm in arms]
     described = settings.model_dump(mode="json")
     return EvaluationResult(dataset, settings.baseline, described, truth, compared(scored, truth, settings))
 
@@ -160,13 +161,24 @@ def _require_few_failures(truth: Truth, settings: EvaluateSettings) -> None:
         )
 
 
-def _scored(arm: Arm, plans: list[list[_Plan]], truth: Truth, frames: _Frames, ego: EgoSize) -> ArmResult:
-    batches = [_plan_batch(kept, truth, frames, ego) for kept in plans]
+def _scored(arm: Arm, plans: list[list[_Plan]], truth: Truth, frames: _Frames, settings: EvaluateSettings) -> ArmResult:
+    batches = [_plan_batch(kept, truth, frames, settings.ego) for kept in plans]
     scores = [{name: metric(batch) for name, metric in METRICS.items()} for batch in batches]
     driven = np.stack([batch.driven for batch in batches])
-    reasons = {name: dict(sorted(Counter(filter(None, scores[0][name].reasons)).items())) for name in METRICS}
+    lost = max(batch.failures.count(NOT_FINITE) for batch in batches)
+    if lost > settings.max_failed_share * len(truth.keys):
+        raise StageError(
+            f"{arm.name} gave plans that are not finite for {lost} of {len(truth.keys)} frames; at most "
+            f"{settings.max_failed_share:.0%} may be lost (evaluate.max_failed_share). Train at a lower rate."
+        )
+    reasons = {name: _most([Counter(filter(None, score[name].reasons)) for score in scores]) for name in METRICS}
     values = {name: np.stack([score[name].values for score in scores]) for name in METRICS}
     return ArmResult(arm.name, arm.description, arm.seeds, driven, values, reasons)
+
+
+def _most(counts: Sequence[Counter[str]]) -> dict[str, int]:
+    """Reason -> the most that any training seed has of it."""
+    return {reason: max(count[reason] for count in counts) for reason in sorted(set().union(*counts))}
 
 
 def _plan_batch(kept: list[_Plan], truth: Truth, frames: _Frames, ego: EgoSize) -> PlanBatch:
@@ -179,7 +191,7 @@ def _plan_batch(kept: list[_Plan], truth: Truth, frames: _Frames, ego: EgoSize) 
         trajectories[index], probabilities[index] = trajectory, probability
     finite = np.isfinite(trajectories).all(axis=(1, 2, 3))
     failures = tuple(
-        failure or ("" if good else "plan_not_finite") for failure, good in zip(truth.failures, finite, strict=True)
+        failure or ("" if good else NOT_FINITE) for failure, good in zip(truth.failures, finite, strict=True)
     )
     raters = [(s.rater_trajectories, s.rater_scores) if s is not None else ((), ()) for s in frames.samples]
     return PlanBatch(

@@ -123,5 +123,6 @@ def standing(result: EvaluationResult, treated: str, ceiling: str, rivals: Seque
 
 
 def _ratio(above: Array, below: Array) -> Array:
-    """NaN where the denominator is zero."""
-    return np.divide(above, below, out=np.full_like(below, np.nan), where=below != 0)
+    """NaN where the denominator is zero, or has another sign than in most draws: it could be zero then."""
+    fits = (below != 0) & (np.sign(below) == np.sign(np.median(below)))
+    return np.divide(above, below, out=np.full_like(below, np.nan), where=fits)

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import atomic_path
@@ -62,6 +62,15 @@ class SubmissionSettings(Settings):
     shards: int = Field(default=1, ge=1, le=1000)
     """Files into which the plans are cut."""
 
+    @model_validator(mode="after")
+    def _names_its_models(self) -> Self:
+        if self.uses_public_model_pretraining != bool(self.public_model_names):
+            raise ValueError(
+                f"uses_public_model_pretraining is {self.uses_public_model_pretraining} and public_model_names "
+                f"is {list(self.public_model_names)}; name the published models if, and only if, there are any"
+            )
+        return self
+
 
 @dataclass(frozen=True, eq=False)
 class Submission:
@@ -96,17 +105,25 @@ def write_submission(
         UsageError: frames that are missing or not asked for, a plan of another shape or with a value that is not
             finite, contradicting settings, a name that is no .tar.gz, or a file that exists.
     """
-    _check_settings(settings)
     _check_plans(plans, frames if frames is not None else list(plans))
-    if not out.name.endswith(".tar.gz"):
-        raise UsageError(f"A submission is a .tar.gz; {out.name} is not named so.")
-    if out.exists():
-        raise UsageError(f"{out} exists already; give another file.")
+    check_archive(out)
     with atomic_path(out) as temporary:
         temporary.write_bytes(_archive(_messages(plans, settings)))
         written = read_submission(temporary)
         _require_equal(written, plans, settings)
     return written
+
+
+def check_archive(out: Path) -> None:
+    """Refuses a file that a submission cannot be written to.
+
+    Raises:
+        UsageError: a name that is no .tar.gz, or a file that exists.
+    """
+    if not out.name.endswith(".tar.gz"):
+        raise UsageError(f"A submission is a .tar.gz; {out.name} is not named so.")
+    if out.exists():
+        raise UsageError(f"{out} exists already; give another file.")
 
 
 def read_submission(path: Path) -> Submission:
@@ -135,14 +152,6 @@ def read_submission(path: Path) -> Submission:
     if len(read) != 1:
         raise UsageError(f"{path}: its {len(shards)} shards name different methods, authors or models.")
     return Submission(read.pop(), plans)
-
-
-def _check_settings(settings: SubmissionSettings) -> None:
-    if settings.uses_public_model_pretraining != bool(settings.public_model_names):
-        raise UsageError(
-            f"uses_public_model_pretraining is {settings.uses_public_model_pretraining} and public_model_names "
-            f"is {list(settings.public_model_names)}; name the published models if, and only if, there are any."
-        )
 
 
 def _check_plans(plans: Mapping[str, np.ndarray], frames: Sequence[str]) -> None:

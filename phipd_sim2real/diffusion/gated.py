@@ -73,7 +73,7 @@ def gate_log(
     gate_hash = settings_hash(identity)
     done = completed_segments(out, gate_hash)
     if done >= set(source.segments):
-        return DriveLog(out)
+        return _with_frames(DriveLog(out))
     gate = Gate.calibrated(_calibration_frames(source, settings.frames), settings)
     record = {"gate": settings.model_dump(mode="json"), "thresholds": gate.record()}
     base = enhanced.provenance
@@ -86,11 +86,15 @@ def gate_log(
             work.skip(segment)
         else:
             work.segment(segment)
-    gated = DriveLog(out)
+    return _with_frames(DriveLog(out))
+
+
+def _with_frames(gated: DriveLog) -> DriveLog:
+    """The log itself; refuses one that nothing passed into."""
     if not any(gated.completion(segment).rows.get(IMAGES, 0) for segment in gated.segments):
         raise StageError(
-            f"The gate left out every frame of {enhanced.root} ({gate_counts(gated)}); keep more of the phase, or give "
-            "the gate higher cutoffs."
+            f"The gate left out every frame ({gate_counts(gated)}); keep more of the phase, or give the gate higher "
+            "cutoffs."
         )
     return gated
 
@@ -112,6 +116,10 @@ def gate_counts(log: DriveLog) -> dict[str, int]:
 def _refuse(source: DriveLog, enhance: EnhanceSettings, settings: GateSettings) -> None:
     if enhance.temporal != "frame" or enhance.correlation > 0:
         raise UsageError("The gate does frames again one by one; set temporal to frame and correlation to 0.")
+    if enhance.control in ("depth", "semantics"):
+        raise UsageError(
+            f"The gate cannot do frames again from labels; enhance.control is {enhance.control}, remove it."
+        )
     if not isinstance(enhance.cutoff, float) or enhance.cutoff >= min(settings.cutoffs, default=1.1):
         raise UsageError(
             f"The gate starts from cutoff {enhance.cutoff} and tries {list(settings.cutoffs)} next; give "

@@ -74,7 +74,9 @@ class Moment:
 
 
 class Drive:
-    """A world with the ego on a route. `warm_up` first, then `sample` where `is_planning_moment`, and `step`.
+    """A world with the ego on a route: `step` along its `reference` until `is_warm`, then along plans.
+
+    A plan is made of `sample` wherever `is_planning_moment`.
 
     Attributes:
         route: to be driven.

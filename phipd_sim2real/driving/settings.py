@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from phipd_sim2real.capture.settings import EMBEDDED
+from phipd_sim2real.capture.variety import PRESETS
 from phipd_sim2real.settings import Settings
 
 
@@ -61,6 +62,13 @@ class DrivingSettings(Settings):
 
     connect_s: float = Field(default=60.0, ge=1, le=3600)
     """How long to wait for the server to answer."""
+
+    @field_validator("weather")
+    @classmethod
+    def _is_a_preset(cls, weather: str) -> str:
+        if weather not in PRESETS:
+            raise ValueError(f"there is no weather {weather!r}; the presets are {', '.join(PRESETS)}")
+        return weather
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

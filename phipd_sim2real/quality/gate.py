@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
+from phipd_sim2real.errors import UsageError
 from phipd_sim2real.quality.label_boundaries import boundary_counts, label_safety
 from phipd_sim2real.quality.measurement import Measurement
 from phipd_sim2real.quality.structure import lane_edge_recall
@@ -121,7 +122,7 @@ class Gate:
             settings: how the copies are made.
 
         Raises:
-            ValueError: a measure exists in no frame.
+            UsageError: a measure exists in no frame.
         """
         rng = np.random.default_rng(settings.seed)
         kept: list[dict[str, Measurement]] = []
@@ -156,9 +157,7 @@ def _threshold(name: str, kept: list[dict[str, Measurement]], displaced: list[di
     """The candidate with the largest share of kept passed plus displaced rejected; the most lenient of equals."""
     good, bad = (np.array([item[name].value for item in copies if item[name].valid]) for copies in (kept, displaced))
     if not good.size or not bad.size:
-        raise ValueError(
-            f"No calibration frame has a value of {name}; calibrate on frames that show lanes and objects."
-        )
+        raise UsageError(f"No calibration frame has a value of {name}; the gate needs frames with lane paint.")
     better = kept[0][name].better
     sign = 1.0 if better == "higher" else -1.0
     good, bad = np.sort(sign * good), np.sort(sign * bad)

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,13 +120,15 @@ class E2EIndex:
             threads: that read and decode.
 
         Yields:
-            Samples; for a record that gives none, a failure with its reason, file and byte.
+            Samples; for a record that gives none, a failure with its reason, file and byte; where all are asked for,
+            at the end one failure for every place that is damaged.
 
         Raises:
             UsageError: a name that no record has (at the call).
         """
         positions = self._chosen(rated_only, segments, names)
-        return work_ahead(lambda position: self.sample(position, cameras), positions, threads)
+        read = work_ahead(lambda position: self.sample(position, cameras), positions, threads)
+        return chain(read, self._lost() if segments is None and names is None else ())
 
     def count(
         self,
@@ -134,7 +137,13 @@ class E2EIndex:
         names: Collection[str] | None = None,
     ) -> int:
         """How many samples and failures `samples` gives, for progress."""
-        return len(self._chosen(rated_only, segments, names))
+        lost = len(self.damage) if segments is None and names is None else 0
+        return len(self._chosen(rated_only, segments, names)) + lost
+
+    def _lost(self) -> Iterator[SampleFailure]:
+        """One failure for every damaged place, whose records have no name any more."""
+        for place in self.damage:
+            yield SampleFailure(SampleKey(log_name(place.shard), "", place.offset), "damaged_record", place.problem)
 
     def sample(self, position: int, cameras: Sequence[int] | None = None) -> PlannerSample | SampleFailure:
         """The sample at one position of the table, or why there is none."""

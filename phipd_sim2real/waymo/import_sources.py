@@ -91,6 +91,8 @@ def _open_v1(file: RecordFile) -> list[SegmentSource]:
 def _v1_rows(
     segment: PerceptionSegment, cameras: Collection[int] | None, failures: list[FrameFailure]
 ) -> Iterator[Row]:
+    if cut_off := [place for place in segment.damage if place.ends_file]:
+        raise UsageError(f"{cut_off[0].problem} The rest of the drive is lost with it; copy the file again.")
     failures.extend(FrameFailure(DAMAGED, place.problem) for place in segment.damage)
     calibrated = False
     for rows in work_ahead(partial(_v1_frame_rows, segment, cameras), range(len(segment)), threads=2):

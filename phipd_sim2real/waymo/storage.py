@@ -84,12 +84,14 @@ class Damage:
         offset: byte at which the damaged record begins.
         lost_bytes: the record, or all up to the end of the file where its length is unknown.
         problem: what is wrong, with path, record and offset.
+        ends_file: whether nothing behind it can be read.
     """
 
     shard: str
     offset: int
     lost_bytes: int
     problem: str
+    ends_file: bool = False
 
 
 def spans_until_damage(stream: BinaryIO, file: RecordFile, damage: list[Damage]) -> Iterator[RecordSpan]:
@@ -100,7 +102,7 @@ def spans_until_damage(stream: BinaryIO, file: RecordFile, damage: list[Damage])
     try:
         yield from walk_headers(stream, file.address, file.size)
     except RecordError as error:
-        damage.append(Damage(file.name, error.offset, file.size - error.offset, str(error)))
+        damage.append(Damage(file.name, error.offset, file.size - error.offset, str(error), ends_file=True))
 
 
 def find_record_files(source: Path | str, backend: Backend = "local") -> list[RecordFile]:

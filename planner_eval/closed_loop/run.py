@@ -52,7 +52,7 @@ def drive_closed_loop(
 
     Raises:
         UsageError: no baseline, a folder of other settings or planners, or a server that lacks what is asked.
-        StageError: a planner gave a plan that is not finite.
+        StageError: a planner gave a plan that is not finite, or the car hit something before a planner took over.
     """
     names = [arm.name for arm in arms]
     if settings.baseline not in names or len(set(names)) < len(names):
@@ -117,6 +117,11 @@ def _driven(
         control = Control(*follower.control(moment.pose_vehicle_in_world, moment.speed, moment.time_s, delta_s))
         moment = drive.step(control)
         if moment.time_s > delta_s / 2:
+            if not moments and any(frame < moment.frame for frame, _ in drive.collisions.seen()):
+                raise StageError(
+                    f"The car hit something on {drive.route.name} before the planner took over; give "
+                    "closed_loop.driving another seed or fewer cars."
+                )
             moments.append(moment)
             ended = bounds.ending(moment, bool(drive.collisions.seen())) is not None
     drive.settle()

@@ -87,6 +87,11 @@ def seeds_text(arm: ArmResult) -> str:
     return f"single training seed ({listed})" if len(arm.seeds) == 1 else f"training seeds {listed}"
 
 
+def few_seeds(count: int) -> str:
+    """What a report says of fewer seeds than a claim needs."""
+    return f"Training was repeated with {count} seed(s); {SEEDS_FOR_A_CLAIM} would show its spread."
+
+
 def _caveat(after: ArmResult, before: ArmResult) -> str:
     seeds = min(len(after.seeds), len(before.seeds))
     if seeds < SEEDS_FOR_A_CLAIM:

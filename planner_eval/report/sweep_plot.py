@@ -54,8 +54,8 @@ def _success(axis: Axes, scores: Sequence[Interval], label: str, colour: str) ->
         np.array([100 * value if value is not None else np.nan for value in values], dtype=float)
         for values in zip(*((score.mean, score.low, score.high) for score in scores), strict=True)
     )
-    axis.errorbar(range(len(mean)), mean, (mean - low, high - mean), color=colour, label=label, marker="o",
-                  capsize=2, linewidth=1.6, markersize=4)  # fmt: skip
+    lengths = np.maximum((mean - low, high - mean), 0)  # rounding may put an end beyond the mean
+    axis.errorbar(range(len(mean)), mean, lengths, color=colour, label=label, marker="o", capsize=2, linewidth=1.6)
     axis.grid(axis="y", color=FAINT, linewidth=0.6)
 
 
