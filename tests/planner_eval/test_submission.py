@@ -75,7 +75,7 @@ def test_plans_of_a_test_split_carry_the_listed_names(tmp_path):
         index.frame_name(sample.key): straight(np.hypot(*sample.past[-1, 2:4]))
         for sample in index.samples([], names=frames)
     }
-    written = write_submission(plans, changed(shards=1), tmp_path / "out/s.tar.gz", frames)
+    written = write_submission(plans, SETTINGS.model_copy(update={"shards": 1}), tmp_path / "out/s.tar.gz", frames)
     assert sorted(written.plans) == sorted(frames)
 
 
