@@ -61,6 +61,7 @@ def study(config: Path, out: Path | None = None, overrides: list[str] | None = N
     enhance(config, out, overrides)
     train_planner(config, out, overrides)
     print(choose(config, out, overrides or []))
+    train_planner(config, out, overrides)  # the winners' other seeds
     print(drive(config, out, overrides or []))
     print(evaluate(config, out, overrides))
     return report(config, out, overrides)

@@ -18,8 +18,8 @@ def train_one(config: Path, out: Path | None, overrides: list[str], arm: str, se
 @flow(name="train-planner")
 def train_planner(config: Path, out: Path | None = None, overrides: list[str] | None = None) -> list[str]:
     """Trains every planner of a run and returns their folders."""
-    settings = open_run(config, out, overrides).settings
-    trainings = [(arm, seed) for arm in settings.arms for seed in settings.seeds]
+    run = open_run(config, out, overrides)
+    trainings = [(arm, seed) for arm in run.settings.arms for seed in run.seeds_of(arm)]
     return [train_one(config, out, overrides or [], arm, seed) for arm, seed in trainings]
 
 

@@ -175,6 +175,10 @@ class Run:
         train_planner(self.pictures(arm), self._recipe(arm, seed), self._planner(arm, seed), self.progress)
         return self._planner(arm, seed)
 
+    def seeds_of(self, arm: str) -> tuple[int, ...]:
+        """Training seeds of an arm."""
+        return self.settings.seeds
+
     def train_all(self) -> dict[str, Any]:
         """Trains the planners of every arm and seed."""
         self.settings.require_arms()
@@ -183,7 +187,7 @@ class Run:
             self.pictures(arm)
         with self.timings.stage("train planners"):
             self._train_side_by_side()
-        planners = {arm: [str(self.train(arm, seed)) for seed in self.settings.seeds] for arm in self.settings.arms}
+        planners = {arm: [str(self.train(arm, seed)) for seed in self.seeds_of(arm)] for arm in self.settings.arms}
         return {
             "planners": planners,
             "text": "\n".join(folder for folders in planners.values() for folder in folders),
@@ -195,7 +199,7 @@ class Run:
 
         from planner_eval.train import MARKER
 
-        trainings = [(arm, seed) for arm in self.settings.arms for seed in self.settings.seeds]
+        trainings = [(arm, seed) for arm in self.settings.arms for seed in self.seeds_of(arm)]
         missing = [training for training in trainings if not (self._planner(*training) / MARKER).is_file()]
         at_once = min(len(missing), os.cpu_count() // self.settings.train.threads)
         if torch.cuda.is_available() or at_once < 2:
@@ -272,7 +276,7 @@ class Run:
     def _evaluation(self) -> RunEvaluation:
         self.settings.require_arms()
         self.check()
-        return RunEvaluation(self, self.settings.evaluation, self.folder / "evaluation")
+        return RunEvaluation(self, self.settings.evaluation, self.folder / "evaluation", self.seeds_of)
 
     def _write_report(
         self, treated: str, evaluation: RunEvaluation, results: list[EvaluationResult], out: Path

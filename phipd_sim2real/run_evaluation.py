@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,9 +39,11 @@ AGREE_WITHIN = 1e-3
 class RunEvaluation:
     """Scores of a run; what is scored already is read."""
 
-    def __init__(self, run: Run, data: EvaluationData, folder: Path) -> None:
-        """Takes the run, the frames to score on, and the folder of the scores."""
-        self._run, self._data, self._folder = run, data, folder
+    def __init__(
+        self, run: Run, data: EvaluationData, folder: Path, seeds_of: Callable[[str], tuple[int, ...]]
+    ) -> None:
+        """Takes the run, the frames to score on, the folder of the scores, and which seeds of an arm take part."""
+        self._run, self._data, self._folder, self._seeds_of = run, data, folder, seeds_of
         self._cameras = run.settings.train.planner.cameras
 
     def results(self) -> list[EvaluationResult]:
@@ -112,7 +114,7 @@ class RunEvaluation:
     def inputs(self) -> dict[str, str]:
         """Hashes of planners, settings and data: equal inputs, equal scores."""
         settings = self._run.settings
-        trainings = [(arm, seed) for arm in settings.arms for seed in settings.seeds]
+        trainings = [(arm, seed) for arm in settings.arms for seed in self._seeds_of(arm)]
         return {
             "evaluate": settings_hash(settings.evaluate),
             "data": self._frames(self._data.kind).identity(),
@@ -127,8 +129,9 @@ class RunEvaluation:
         settings, trained = self._run.settings, []
         for name, arm in settings.arms.items():
             if name in names:
-                planners = tuple(CameraPlanner.from_pretrained(self._run.train(name, seed)) for seed in settings.seeds)
-                trained.append(Arm(name, arm.description, planners, settings.seeds))
+                seeds = self._seeds_of(name)
+                planners = tuple(CameraPlanner.from_pretrained(self._run.train(name, seed)) for seed in seeds)
+                trained.append(Arm(name, arm.description, planners, seeds))
         return trained
 
     def _arms(self) -> list[Arm]:

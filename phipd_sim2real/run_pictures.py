@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def arm_pictures(run: Run, arm: str) -> DriveLog:
     """The log that an arm is trained on; what is complete is left alone."""
     settings = run.settings.arms[arm]
-    source, out = run.log(settings.log), run.folder / "enhanced" / arm
+    source, out = run.log(settings.log), run.folder / "enhanced" / _first_alike(run, arm)
     if settings.recolour is not None:
         return _recoloured(run, settings, source, out)
     if settings.enhance is None:
@@ -27,6 +27,16 @@ def arm_pictures(run: Run, arm: str) -> DriveLog:
     enhanced = _enhanced(run, arm, source, _ungated(run, arm))
     with run.timings.stage(f"gate {arm}"):
         return gate_log(source, enhanced, out, settings.enhance, settings.gate, run.progress)
+
+
+def _first_alike(run: Run, arm: str) -> str:
+    """The first arm whose pictures are made like this one's; they share a folder."""
+
+    def made(settings: ArmSettings) -> tuple[object, ...]:
+        return settings.log, settings.enhance, settings.gate, settings.recolour
+
+    arms = run.settings.arms
+    return next(name for name, settings in arms.items() if made(settings) == made(arms[arm]))
 
 
 def _ungated(run: Run, arm: str) -> Path:

@@ -79,6 +79,21 @@ class Study(Run):
         driven = self.settings.closed_loop
         return {"closed_loop.driving": driven.driving.rig} if driven is not None else {}
 
+    def seeds_of(self, arm: str) -> tuple[int, ...]:
+        """All seeds for an arm that was chosen or stands in no choice, else those by which is chosen."""
+        path = self.folder / CHOICES
+        chosen = json.loads(path.read_text())["choices"].values() if path.is_file() else ()
+        winners = {choice["arm"] for choice in chosen}
+        if arm in winners or not any(arm in arms for arms in self.settings.choices.values()):
+            return self.settings.seeds
+        return self.settings.choice_seeds
+
+    def train_all(self) -> dict[str, Any]:
+        """Trains what is chosen among, chooses, and trains the winners with the other seeds."""
+        super().train_all()
+        self.choose()
+        return super().train_all()
+
     def choose(self) -> dict[str, Choice]:
         """Scores every arm on the validation drives and chooses one per family; the test drives are not touched."""
         from planner_eval.study import Choice, choose
@@ -133,7 +148,6 @@ class Study(Run):
         self.check_everything()
         self.capture_all()
         self.train_all()
-        self.choose()
         self.drive()
         evaluated, reported = self.evaluate(), self.report()
         text = f"{evaluated['text']}\n\n{reported['text']}"
@@ -212,7 +226,7 @@ class Study(Run):
 
     def _validation(self) -> RunEvaluation:
         data = EvaluationData(log=self.settings.validation, check_records=False)
-        return RunEvaluation(self, data, self.folder / "validation")
+        return RunEvaluation(self, data, self.folder / "validation", lambda arm: self.settings.choice_seeds)
 
 
 def _not_run(settings: StudySettings) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -25,6 +25,9 @@ class StudySettings(RunSettings):
 
     choices: dict[str, tuple[str, ...]] = Field(min_length=1)
     """What is varied -> its arms. The one that succeeds most on the validation drives stands for all of them."""
+
+    choice_seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0,), min_length=1)
+    """Training seeds by which is chosen. Arms that are not chosen are trained with no others."""
 
     treated_choice: str
     """The choice whose winner the headline sets against the baseline."""
@@ -59,6 +62,8 @@ class StudySettings(RunSettings):
                 raise ValueError(f"the choice {name!r} has the name of an arm; name it otherwise")
             if len(members) < 1 or not set(members) <= arms:
                 raise ValueError(f"choices.{name} is {list(members)}; the arms are {', '.join(sorted(arms))}")
+        if not set(self.choice_seeds) <= set(self.seeds):
+            raise ValueError(f"choice_seeds are {list(self.choice_seeds)}; take some of seeds, {list(self.seeds)}")
         if self.treated_choice not in self.choices:
             raise ValueError(f"treated_choice is {self.treated_choice!r}; the choices are {', '.join(self.choices)}")
         if self.evaluate.baseline in self.choices[self.treated_choice]:

@@ -38,10 +38,11 @@ def chosen_without_test_drives(settings, folder):
 
 
 def test_nothing_of_the_test_drives_is_seen_before_the_choice(finished):
-    """Gating, training and choosing ended before the first test drive was captured, and nothing moved since."""
+    """Gating and choosing ended before the first test drive was captured, and nothing of it moved since."""
     _, folder, _, chosen_before = finished
     assert (folder / CHOICES).read_bytes() == chosen_before
-    written = max(path.stat().st_mtime_ns for part in ("enhanced", "planners") for path in (folder / part).rglob("*"))
+    parts = [*(folder / "enhanced").rglob("*"), *(folder / "planners").glob("*/seed-0/*")]
+    written = max(path.stat().st_mtime_ns for path in parts)
     assert written < min(path.stat().st_mtime_ns for path in (folder / "logs/target").rglob("*.parquet"))
 
 
@@ -60,6 +61,21 @@ def test_every_arm_has_the_same_drives_samples_and_steps(finished):
             .map(str)
             .equals(oracle.table("vehicle_pose", second).iloc[:, 1:].map(str))
         )
+
+
+def test_only_the_chosen_are_trained_with_every_seed(finished):
+    settings, folder, _, _ = finished
+    chosen = json.loads((folder / CHOICES).read_text())["choices"]["phi-pd"]["arm"]
+    trained = {path.name: {seed.name for seed in path.iterdir()} for path in (folder / "planners").iterdir()}
+    assert trained.keys() == settings.arms.keys()
+    for name, seeds in trained.items():
+        is_loser = name in settings.choices["phi-pd"] and name != chosen
+        assert seeds == ({"seed-0"} if is_loser else {"seed-0", "seed-1"})
+
+
+def test_arms_that_are_made_alike_share_their_pictures(finished):
+    _, folder, _, _ = finished
+    assert not (folder / "enhanced" / "augmented").exists()
 
 
 def test_the_report_says_where_the_treated_arm_stands(finished):
@@ -113,7 +129,11 @@ def test_a_log_given_as_a_folder_may_not_share_a_map_with_the_test_drives(finish
         ({"treated_choice": "other"}, "the choices are"),
         ({"rivals": ["other"]}, "rivals or driven name"),
         ({"ceiling": "other"}, "ceiling is"),
-        ({"unlabelled": None}, "unlabelled is"),
+        ({"choice_seeds": [7]}, "choice_seeds are"),
+        ({"rivals": ["phi-pd"]}, "the treated itself"),
+        ({"evaluate": {"baseline": "phi-pd-0.1"}}, "one of the treated"),
+        ({"unlabelled": "other"}, "unlabelled is"),
+        ({"unlabelled": "target"}, "give another log"),
     ],
 )
 def test_a_study_that_cannot_work_is_refused(tmp_path, changes, match):

@@ -50,17 +50,18 @@ arms:
     log: source
     enhance: {cutoff: 0.1, strength: 0.3, steps: 1}
     gate: {frames: 10, cutoffs: [1.0], contrast: 0.1, noise_levels: 60, displaced_px: 30}
+  augmented: {log: source, enhance: {cutoff: 0.3, strength: 1.0, steps: 1}, photometric: strong}
   target: {log: oracle}
 choices: {phi-pd: [phi-pd-0.1, phi-pd-0.3]}
 treated_choice: phi-pd
 ceiling: target
-rivals: [reinhard, photometric, sdedit, gated]
+rivals: [reinhard, photometric, sdedit, gated, augmented]
 validation: validation
 evaluation: {log: target}
 closed_loop:
   driving: {maps: [Meadow01], routes: 1, length_m: 20, seconds: 4, look: target}
 measured_frames: 10
-seeds: [0]
+seeds: [0, 1]
 train:
   steps: 4
   batch_size: 4
