@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,6 +153,41 @@ def _labels(log: DriveLog, segment: str) -> dict[tuple[int, int], bytes]:
     return {(int(t), int(c)): data for t, c, data in zip(table[TIMESTAMP], table[CAMERA], table[name], strict=True)}
 
 
+@dataclass
+class _Frame:
+    """One frame on its way through the gate.
+
+    Attributes:
+        key: timestamp and camera.
+        source: (H, W, 3) uint8 RGB before enhancement.
+        semantics: (H, W) uint8 CARLA labels.
+        picture: encoded, as enhanced last.
+        cutoff: that it was enhanced with.
+        tries: how often it was enhanced.
+        verdict: on `picture`.
+    """
+
+    key: tuple[int, int]
+    source: np.ndarray
+    semantics: np.ndarray
+    picture: bytes
+    cutoff: float
+    tries: int = 1
+    verdict: Verdict = field(init=False)
+
+    def judge(self, gate: Gate) -> None:
+        """Takes the gate's verdict on the picture."""
+        self.verdict = gate.judge(self.source, decode_jpeg(self.picture), self.semantics)
+
+    def decision(self) -> dict[str, Any]:
+        """Row of `frame_gate`."""
+        verdict = self.verdict
+        values = {"accepted": verdict.accepted, "cutoff": self.cutoff, "tries": self.tries}
+        values |= {"failed": ", ".join(verdict.failed)} | verdict.values
+        columns = {column(TABLE, name): value for name, value in values.items()}
+        return {TIMESTAMP: self.key[0], CAMERA: self.key[1]} | columns
+
+
 class _Gating:
     """The segments of one log, one after the other; a model is loaded when a frame first needs it."""
 
@@ -178,50 +214,48 @@ class _Gating:
 
     def segment(self, segment: str) -> None:
         """Writes one segment."""
-        labels, decisions = _labels(self._source, segment), []
+        labels, decisions = _labels(self._source, segment), list[dict[str, Any]]()
         sources = self._source.table(IMAGES, segment, [IMAGE])
         before = {(t, c): data for t, c, data in zip(sources[TIMESTAMP], sources[CAMERA], sources[IMAGE], strict=True)}
 
         def repaint(camera: int, rows: list[Row]) -> Iterator[Row]:
-            for row in rows:
-                key = row[TIMESTAMP], row[CAMERA]
-                picture, verdict, cutoff, tries = self._tried(segment, key, row[IMAGE], before[key], labels[key])
-                decisions.append(_decision(key, verdict, cutoff, tries))
-                self._count(1)
-                if verdict.accepted:
-                    yield row | {IMAGE: picture}
+            frames = [
+                _Frame(key, decode_jpeg(before[key]), decode_labels(labels[key]), row[IMAGE], self._enhance.cutoff)
+                for row in rows
+                for key in [(row[TIMESTAMP], row[CAMERA])]
+            ]
+            self._try(segment, frames)
+            self._count(len(frames))
+            for row, frame in zip(rows, frames, strict=True):
+                decisions.append(frame.decision())
+                if frame.verdict.accepted:
+                    yield row | {IMAGE: frame.picture}
 
         repaint_segment(self._enhanced, segment, self._out, self._hash, repaint, lambda: (TABLE, decisions))
 
-    def _tried(
-        self, segment: str, key: tuple[int, int], first: bytes, source: bytes, labels: bytes
-    ) -> tuple[bytes, Verdict, float, int]:
-        """The first picture that passes, or the last that was tried; its verdict, cutoff and number of tries."""
-        before, semantics = decode_jpeg(source), decode_labels(labels)
-        picture, cutoff, tries = first, float(self._enhance.cutoff), 1
-        verdict = self._gate.judge(before, decode_jpeg(picture), semantics)
-        for cutoff in self._settings.cutoffs if not verdict.accepted else ():
-            picture, tries = self._again(before, frame_seed(self._enhance.seed, segment, *key), cutoff), tries + 1
-            verdict = self._gate.judge(before, decode_jpeg(picture), semantics)
-            if verdict.accepted:
-                break
-        return picture, verdict, cutoff, tries
+    def _try(self, segment: str, frames: list[_Frame]) -> None:
+        """Judges frames; those that fail are done again at one cutoff after the other, until they pass."""
+        for frame in frames:
+            frame.judge(self._gate)
+        for cutoff in self._settings.cutoffs:
+            rejected = [frame for frame in frames if not frame.verdict.accepted]
+            for frame, picture in zip(rejected, self._again(segment, rejected, cutoff), strict=True):
+                frame.picture, frame.cutoff, frame.tries = picture, cutoff, frame.tries + 1
+                frame.judge(self._gate)
 
-    def _again(self, image: np.ndarray, seed: int, cutoff: float) -> bytes:
+    def _again(self, segment: str, frames: list[_Frame], cutoff: float) -> list[bytes]:
+        """Enhances the sources of frames at another cutoff; a frame's result does not depend on the others."""
         from phipd_sim2real.diffusion.enhancer import Enhancer, method
 
+        if not frames:
+            return []
         if self._model is None:
             self._model = Enhancer.from_settings(self._enhance)
-        how = method(self._enhance) | {"cutoff": cutoff}
-        return encode_jpeg(self._model.enhance(image[None], [seed], **how)[0], self._enhance.jpeg_quality)
+        seeds = [frame_seed(self._enhance.seed, segment, *frame.key) for frame in frames]
+        sources, how = np.stack([frame.source for frame in frames]), method(self._enhance) | {"cutoff": cutoff}
+        return [encode_jpeg(image, self._enhance.jpeg_quality) for image in self._model.enhance(sources, seeds, **how)]
 
     def _count(self, frames: int) -> None:
         self._frames += frames
         if self._progress is not None:
             self._progress("gate", self._frames, self._total)
-
-
-def _decision(key: tuple[int, int], verdict: Verdict, cutoff: float, tries: int) -> dict[str, Any]:
-    values = {"accepted": verdict.accepted, "cutoff": cutoff, "tries": tries, "failed": ", ".join(verdict.failed)}
-    columns = {column(TABLE, name): value for name, value in (values | verdict.values).items()}
-    return {TIMESTAMP: key[0], CAMERA: key[1]} | columns
