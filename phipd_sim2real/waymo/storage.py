@@ -106,7 +106,7 @@ def spans_until_damage(stream: BinaryIO, file: RecordFile, damage: list[Damage])
 
 
 def find_record_files(source: Path | str, backend: Backend = "local") -> list[RecordFile]:
-    """The TFRecord files that `source` means, by name.
+    """The TFRecord files that `source` means, by name; lists that come with a split (`*.json`) are passed over.
 
     Args:
         source: a file, a folder of `*.tfrecord*` files, or a glob pattern; gs:// addresses too.
@@ -124,6 +124,7 @@ def find_record_files(source: Path | str, backend: Backend = "local") -> list[Re
             RecordFile(str(path), path.stat().st_size, path.stat().st_mtime_ns, "local")
             for path in _local_paths(Path(source))
         ]
+    files = [file for file in files if not file.name.endswith(".json")]
     if not files:
         raise UsageError(
             f"There are no TFRecord files at {source}; give a file, a folder of *.tfrecord* files, "

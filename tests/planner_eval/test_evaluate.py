@@ -17,6 +17,7 @@ from planner_eval.result import EvaluationResult
 from planner_eval.samples import SampleFailure, samples_from_log
 
 SETTINGS = EvaluateSettings(baseline="constant-velocity", resamples=500, batch_size=7)
+BEARING = SETTINGS.model_copy(update={"max_failed_share": 0.2})
 
 
 class Oracle:
@@ -92,7 +93,7 @@ def test_a_short_future_is_scored_as_far_as_it_goes(dusk_samples):
     short = replace(
         dusk_samples[0], future=np.where(valid[:, None], dusk_samples[0].future, np.nan), future_valid=valid
     )
-    result = evaluate(ARMS, [short, *dusk_samples[1:]], SETTINGS, "short")
+    result = evaluate(ARMS, [short, *dusk_samples[1:]], BEARING, "short")
     assert result.arm("stand-still").scores["ade_3s"].valid == len(dusk_samples)
     assert result.arm("stand-still").scores["ade_5s"].valid == len(dusk_samples) - 1
 
@@ -104,10 +105,13 @@ def test_a_plan_that_is_not_finite_is_a_failure_of_its_arm_only(dusk_samples):
             plans.trajectories[0] = np.nan
             return plans
 
-    result = evaluate([ARMS[0], Arm("broken", "", (Broken(0.0),))], dusk_samples[:7], SETTINGS, "broken")
+    arms = [ARMS[0], Arm("broken", "", (Broken(0.0),))]
+    result = evaluate(arms, dusk_samples[:7], BEARING, "broken")
     assert result.arm("broken").reasons["ade_5s"] == {"plan_not_finite": 1}
     assert result.arm("constant-velocity").scores["ade_5s"].valid == 7
     assert result.arm("broken").differences["ade_5s"].valid == 6
+    with pytest.raises(StageError, match="broken gave plans that are not finite for 1 of 7 frames"):
+        evaluate(arms, dusk_samples[:7], SETTINGS, "broken")
 
 
 def test_arms_need_names_of_their_own_and_a_baseline(dusk_samples):

@@ -151,7 +151,7 @@ def test_what_is_run_into_is_what_the_first_camera_draws(blueprints):
 
     def hits(centre):
         x, y, _ = vector_from_carla(np.array(centre))
-        return world.episode.surroundings.hit(Footprint(x, y, 0.0, 15.0, 15.0), 0.0)
+        return world.episode.surroundings.hits([Footprint(x, y, 0.0, 15.0, 15.0)], [0.0])[0]
 
     scene = shared_scene(world.episode.map.name, world.episode.map.xodr, 0)
     drawn = {name: {tuple(box.centre) for box in scene.boxes(name)} for name in ("modern", "old")}
