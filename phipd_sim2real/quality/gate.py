@@ -154,14 +154,16 @@ def measured(source: Picture, output: Picture, semantics: NDArray[np.uint8]) -> 
 
 
 def _threshold(name: str, kept: list[dict[str, Measurement]], displaced: list[dict[str, Measurement]]) -> Threshold:
-    """The candidate with the largest share of kept passed plus displaced rejected; the most lenient of equals."""
+    """Half way between the two neighbouring values that part the copies best: the largest sum of the share of kept ones
+    that pass and of displaced ones that are rejected."""
     good, bad = (np.array([item[name].value for item in copies if item[name].valid]) for copies in (kept, displaced))
     if not good.size or not bad.size:
         raise UsageError(f"No calibration frame has a value of {name}; the gate needs frames with lane paint.")
     better = kept[0][name].better
     sign = 1.0 if better == "higher" else -1.0
     good, bad = np.sort(sign * good), np.sort(sign * bad)
-    candidates = np.unique(np.concatenate([good, bad]))
+    values = np.unique(np.concatenate([good, bad]))
+    candidates = (values[1:] + values[:-1]) / 2
     passed = 1 - np.searchsorted(good, candidates) / good.size
     rejected = np.searchsorted(bad, candidates) / bad.size
     best = int(np.argmax(passed + rejected))
