@@ -224,7 +224,9 @@ def test_damage_is_counted_named_and_borne_up_to_a_share(small, kind):
     (place,) = index.damage
     assert (place.shard, place.offset, place.lost_bytes) == (path.name, hit, len(data) - hit)
     assert f"{path}: record 5 at byte {hit} " in place.problem
-    assert len(list(index.samples([]))) == 11
+    items = list(index.samples([]))
+    assert len(items) == index.count() == 12
+    assert [item.where for item in items if isinstance(item, SampleFailure)] == [place.problem]
     with pytest.raises(StageError, match=f"in 1 places; at most .* record 5 at byte {hit} "):
         open_e2e_index(folder, max_failed_share=share * 0.99)
 
