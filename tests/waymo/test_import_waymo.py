@@ -182,17 +182,24 @@ def test_real_poses_of_an_older_release(shared_data, tmp_path):
 
 def test_damage_is_counted_and_borne_up_to_a_share(tmp_path):
     path = write(tmp_path / "a.tfrecord", [frame(index) for index in range(10)])
-    spans = index_records(path)
     data = bytearray(path.read_bytes())
-    data[spans[4].offset + spans[4].length - 200] ^= 1  # within the labels: the index passes over them
-    path.write_bytes(data[:-5])
-    with pytest.raises(StageError, match=r"10 frames of segment segment-a 2 failed .*record 9 at byte .* cut off"):
+    for span in (index_records(path)[4], index_records(path)[9]):
+        data[span.offset + span.length - 200] ^= 1  # within the labels: the index passes over them
+    path.write_bytes(data)
+    with pytest.raises(StageError, match=r"10 frames of segment segment-a 2 failed .*record 4 at byte"):
         import_waymo(path, tmp_path / "log", ALL)
     assert not list((tmp_path / "log").glob("*/*.parquet"))
     summary = import_waymo(path, tmp_path / "tolerant", ImportSettings(max_failed_share=0.2))
     assert (summary.frames, dict(summary.failures)) == (8, {"damaged_record": 2})
+
+
+def test_a_file_that_is_cut_off_is_not_imported_in_part(tmp_path):
+    path = write(tmp_path / "a.tfrecord", [frame(index) for index in range(10)])
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(StageError, match=r"record 9 at byte .* cut off.* rest of the drive is lost"):
+        import_waymo(path, tmp_path / "log", ImportSettings(max_failed_share=0.2))
     reasons = [item.reason for item in perception_samples(path) if isinstance(item, SampleFailure)]
-    assert reasons.count("damaged_record") == 1  # the cut-off end; the flipped bit lies where there is no past
+    assert reasons.count("damaged_record") == 1
 
 
 def test_a_real_frame_stripped_of_its_pictures_fails(shared_data, tmp_path):
