@@ -51,6 +51,7 @@ class Run:
         self.folder = folder if folder is not None else Path("runs") / settings.name
         self.progress = progress
         self._stop = threading.Event()
+        self._pictures: dict[str, DriveLog] = {}  # of arms that were found or made complete
         self.timings = Timings(self.folder / "timings.json")
 
     def check_captures(self) -> None:
@@ -164,7 +165,9 @@ class Run:
 
     def pictures(self, arm: str) -> DriveLog:
         """The log that an arm is trained on: as captured, enhanced, gated or recoloured."""
-        return arm_pictures(self, arm)
+        if arm not in self._pictures:
+            self._pictures[arm] = arm_pictures(self, arm)
+        return self._pictures[arm]
 
     # Planners
 

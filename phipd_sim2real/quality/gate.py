@@ -163,7 +163,8 @@ def _threshold(name: str, kept: list[dict[str, Measurement]], displaced: list[di
     sign = 1.0 if better == "higher" else -1.0
     good, bad = np.sort(sign * good), np.sort(sign * bad)
     values = np.unique(np.concatenate([good, bad]))
-    candidates = (values[1:] + values[:-1]) / 2
+    # The lowest value, which all pass, stands for a measure that parts nothing.
+    candidates = np.concatenate([values[:1], (values[1:] + values[:-1]) / 2])
     passed = 1 - np.searchsorted(good, candidates) / good.size
     rejected = np.searchsorted(bad, candidates) / bad.size
     best = int(np.argmax(passed + rejected))
