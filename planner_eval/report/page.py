@@ -110,7 +110,7 @@ def _html(
 
 
 def _plots(result: EvaluationResult, content: ReportContent, colours: dict[str, str]) -> dict[str, str]:
-    arms = [arm.name for arm in result.arms]
+    arms = _main_arms(result, content)
     plots = {
         "forest": forest_plot(result, FOREST_METRICS, colours),
         "time": error_over_time_plot(result, arms, colours),
@@ -121,6 +121,15 @@ def _plots(result: EvaluationResult, content: ReportContent, colours: dict[str, 
     if (buckets := bucket_plot(result, ends, colours)) is not None:
         plots["buckets"] = buckets
     return {name: "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode() for name, svg in plots.items()}
+
+
+def _main_arms(result: EvaluationResult, content: ReportContent) -> list[str]:
+    """Arms that a plot with a legend has room for: of a study's, the floors and those that its comparisons name."""
+    if content.study is None:
+        return [arm.name for arm in result.arms]
+    standing = content.study.standing
+    named = {standing.baseline, standing.treated, standing.ceiling, *standing.rivals}
+    return [arm.name for arm in result.arms if not arm.seeds or arm.name in named]
 
 
 def _table(result: EvaluationResult) -> dict[str, Any]:
