@@ -7,9 +7,10 @@ and the same draws of segments (paired). A mean over clusters (the Rater Feedbac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,11 @@ class Interval:
     def excludes_zero(self) -> bool:
         """Whether a difference may be claimed."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+def read_intervals(values: Mapping[str, Mapping[str, Any]]) -> dict[str, Interval]:
+    """Intervals by name, from the JSON values that `dataclasses.asdict` gave of them."""
+    return {name: Interval(**interval) for name, interval in values.items()}
 
 
 @dataclass(frozen=True)

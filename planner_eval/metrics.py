@@ -25,7 +25,7 @@ from planner_eval.rfs import MAX_RATERS, inside_trust_region, rater_feedback_sco
 Array = NDArray[np.float64]
 Better = Literal["higher", "lower"]
 
-WAYPOINTS = {1: 4, 3: 12, 5: 20}
+WAYPOINTS_UNTIL = {1: 4, 3: 12, 5: 20}
 """Seconds -> number of waypoints up to then."""
 MISS_THRESHOLD_M = 2.0
 GOOD_RATING = 6.0
@@ -118,8 +118,8 @@ def displacement_to_top_rater(batch: PlanBatch, index: int, seconds: int) -> flo
     if not batch.rater_scores[index]:
         return "no_raters"
     top = batch.rater_trajectories[index][int(np.argmax(batch.rater_scores[index]))]
-    reference = top[np.minimum(np.arange(WAYPOINTS[seconds]), len(top) - 1)]
-    return float(np.linalg.norm(batch.driven[index, : WAYPOINTS[seconds]] - reference, axis=-1).mean())
+    reference = top[np.minimum(np.arange(WAYPOINTS_UNTIL[seconds]), len(top) - 1)]
+    return float(np.linalg.norm(batch.driven[index, : WAYPOINTS_UNTIL[seconds]] - reference, axis=-1).mean())
 
 
 def missed(batch: PlanBatch, index: int) -> float | str:
@@ -183,7 +183,7 @@ def rater_feedback(batch: PlanBatch, index: int) -> float | str:
 
 def _displacements(batch: PlanBatch, index: int, trajectories: Array, seconds: int) -> Array | str:
     """(..., T) distances of (..., 20, 2) trajectories to the logged future up to `seconds`, metres."""
-    count = WAYPOINTS[seconds]
+    count = WAYPOINTS_UNTIL[seconds]
     if not batch.future_valid[index, :count].all():
         return "missing_future"
     return np.linalg.norm(trajectories[..., :count, :] - batch.future[index, :count], axis=-1)
@@ -196,9 +196,9 @@ METRICS: dict[str, Metric] = {
         Metric("success_rate_no_collision", "in the trust region, and touching no logged road user", "share", "higher",
                succeeded_without_collision, needs_road_users=True),
         *(Metric(f"ade_{t}s", f"mean distance to the logged future up to {t} s", "m", "lower",
-                 partial(mean_displacement, seconds=t)) for t in WAYPOINTS),
+                 partial(mean_displacement, seconds=t)) for t in WAYPOINTS_UNTIL),
         *(Metric(f"fde_{t}s", f"distance to the logged future at {t} s", "m", "lower",
-                 partial(final_displacement, seconds=t)) for t in WAYPOINTS),
+                 partial(final_displacement, seconds=t)) for t in WAYPOINTS_UNTIL),
         Metric("miss_rate_5s", "more than 2 m from the logged future at 5 s", "share", "lower", missed),
         Metric("collision_rate", "touches a logged road user", "share", "lower", collided, needs_road_users=True),
         Metric("comfort_rate", "within nuPlan's limits of acceleration, jerk and yaw rate", "share", "higher",

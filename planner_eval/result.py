@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import write_json
 from phipd_sim2real.waymo import SampleKey
-from planner_eval.bootstrap import Interval
+from planner_eval.bootstrap import Interval, read_intervals
 from planner_eval.buckets import BucketScores
 from planner_eval.metrics import METRICS
 from planner_eval.result_tables import plans_table, read_plans, read_truth, samples_table, write_table
@@ -191,7 +191,4 @@ def _read_arm(summary: dict[str, Any], table: pd.DataFrame, count: int) -> ArmRe
 
 
 def _read_scores(summary: dict[str, Any]) -> BucketScores:
-    def intervals(kind: str) -> dict[str, Interval]:
-        return {metric: Interval(**interval) for metric, interval in summary[kind].items()}
-
-    return BucketScores(intervals("scores"), intervals("differences"))
+    return BucketScores(read_intervals(summary["scores"]), read_intervals(summary["differences"]))

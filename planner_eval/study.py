@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from phipd_sim2real.errors import UsageError
-from planner_eval.bootstrap import Interval, SegmentBootstrap
+from planner_eval.bootstrap import Interval, SegmentBootstrap, read_intervals
 from planner_eval.result import Array, EvaluationResult
 
 COMPARED = ("success_rate", "ade_5s", "fde_5s")
@@ -43,10 +43,7 @@ class Choice:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Choice:
         """Reads what `as_json` gave."""
-        scores = {
-            arm: {name: Interval(**interval) for name, interval in metrics.items()}
-            for arm, metrics in values["scores"].items()
-        }
+        scores = {arm: read_intervals(metrics) for arm, metrics in values["scores"].items()}
         return cls(values["family"], values["arm"], scores)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import write_json
-from planner_eval.bootstrap import Interval
+from planner_eval.bootstrap import Interval, read_intervals
 from planner_eval.closed_loop.record import DriveRecord
 from planner_eval.closed_loop.scoring import DRIVE_METRICS
 from planner_eval.result_tables import write_table
@@ -90,14 +90,11 @@ class ClosedLoopResult:
 
 
 def _read_arm(summary: dict[str, Any]) -> DrivenArm:
-    def intervals(kind: str) -> dict[str, Interval]:
-        return {metric: Interval(**interval) for metric, interval in summary[kind].items()}
-
     return DrivenArm(
         summary["name"],
         summary["description"],
         tuple(summary["seeds"]),
-        intervals("scores"),
-        intervals("differences"),
+        read_intervals(summary["scores"]),
+        read_intervals(summary["differences"]),
         summary["endings"],
     )

@@ -10,13 +10,11 @@ from typing import Any
 from planner_eval.bootstrap import Interval
 from planner_eval.closed_loop.result import ClosedLoopResult
 from planner_eval.closed_loop.scoring import DRIVE_METRICS
+from planner_eval.closed_loop.table import SHOWN
 from planner_eval.report import headline as words
 from planner_eval.report.sweep_plot import sweep_plot
 from planner_eval.result import EvaluationResult
 from planner_eval.study import COMPARED, Choice, Standing
-
-DRIVEN = ("drive_success_rate", "route_completion", "drive_collision_rate", "off_road_rate", "timed_out_rate")
-"""Metrics of closed-loop drives that are shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,14 +126,14 @@ def _drive_table(result: ClosedLoopResult) -> dict[str, Any]:
     rows = [
         {
             "arm": arm.name,
-            "cells": [drive_score(arm.scores[metric], metric) for metric in DRIVEN],
-            "difference": drive_score(arm.differences.get(DRIVEN[0]), DRIVEN[0], signed=True),
+            "cells": [drive_score(arm.scores[metric], metric) for metric in SHOWN],
+            "difference": drive_score(arm.differences.get(SHOWN[0]), SHOWN[0], signed=True),
             "endings": ", ".join(f"{ending} {count}" for ending, count in arm.endings.items()),
         }
         for arm in result.arms
     ]
-    heads = [{"name": name, "better": DRIVE_METRICS[name].better} for name in DRIVEN]
-    routes = result.arms[0].scores[DRIVEN[0]].segments
+    heads = [{"name": name, "better": DRIVE_METRICS[name].better} for name in SHOWN]
+    routes = result.arms[0].scores[SHOWN[0]].segments
     return {"heads": heads, "rows": rows, "routes": routes, "domain": result.domain, "settings": result.settings}
 
 
