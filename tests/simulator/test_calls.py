@@ -1,19 +1,17 @@
 """Calls of CARLA's documentation, made by the real client on a road with two traffic lights."""
 
-import json
-import subprocess
-import sys
 import textwrap
 
 import pytest
 
 from phipd_sim2real.simulator.process import simulator_process
+from tests.simulator.real_client import said_by
 from tests.simulator.signalled_road import signalled_road
 
 pytest.importorskip("carla", reason="needs the carla wheel")
 
 PRELUDE = """
-import carla, json, math, sys
+import carla, json, math, os, sys
 client = carla.Client("127.0.0.1", int(sys.argv[1]))
 client.set_timeout(30.0)
 world = client.reload_world()
@@ -49,10 +47,7 @@ def port(tmp_path_factory):
 
 def client(port, body):
     """Runs client code and returns what it said."""
-    command = [sys.executable, "-c", PRELUDE + textwrap.dedent(body), str(port)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return said_by(port, PRELUDE + textwrap.dedent(body))
 
 
 def test_blueprints_answer_the_usual_filters(port):

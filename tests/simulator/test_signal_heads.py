@@ -42,6 +42,12 @@ def pictures():
     got = {name: box.get(timeout=60) for name, box in seen.items()}
     return {name: np.frombuffer(image.raw_data, np.uint8).reshape(160, 160, 4).copy() for name, image in got.items()}
 
+def away():
+    for camera in cameras.values():
+        camera.stop()
+        camera.destroy()
+    free(world)
+
 FOCAL = 80 / math.tan(math.radians(20))
 def row(height, ahead):
     return int(80 - FOCAL * (height - 2.9) / ahead)
@@ -78,7 +84,7 @@ for state in ("Red", "Yellow", "Green", "Off"):
     labels.append(b"".join(got[name].tobytes() for name in ("tags", "ids", "depth")))
 ids, tags = got["ids"][rows, 80].astype(int), got["tags"][rows, 80, 2].tolist()
 metres = (got["depth"][rows, 80, 2::-1].astype(float) @ [1, 256, 65536] / 16777215 * 1000).tolist()
-free(world)
+away()
 print(json.dumps(dict(
     colours=colours, same=len(set(labels)), tags=tags, metres=metres, light=light.id & 0xFFFF,
     ids=(ids[:, 1] + 256 * ids[:, 0]).tolist(),
