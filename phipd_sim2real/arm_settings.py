@@ -26,7 +26,8 @@ class ArmSettings(Settings):
     """Which enhanced pictures may be trained on; the others are done again at a higher cutoff or left out."""
 
     recolour: Literal["reinhard", "histogram"] | None = Field(default=None, exclude_if=lambda value: value is None)
-    """Colour transfer in place of an enhancement, from the run's `unlabelled` target pictures: the cheap rival."""
+    """Colour transfer from the run's `unlabelled` target pictures: alone the cheap rival of an enhancement, with
+    one the last step after it."""
 
     photometric: Literal["strong"] | None = Field(default=None, exclude_if=lambda value: value is None)
     """Strong photometric augmentation in training: the rival that needs no target pictures."""
@@ -35,11 +36,9 @@ class ArmSettings(Settings):
     """False trains a planner that sees its past path and no picture: the floor that pictures have to beat."""
 
     @model_validator(mode="after")
-    def _is_one_treatment(self) -> Self:
+    def _gates_what_is_enhanced(self) -> Self:
         if self.gate is not None and self.enhance is None:
             raise ValueError("gate needs enhance: it judges enhanced pictures")
-        if self.recolour is not None and self.enhance is not None:
-            raise ValueError("recolour and enhance exclude each other: an arm has one treatment")
         return self
 
     def recipe(self, train: TrainSettings, seed: int) -> TrainSettings:
@@ -66,13 +65,15 @@ class ArmSettings(Settings):
 
     @property
     def _treatment(self) -> str:
+        steps = []
+        if self.enhance is not None:
+            model = Path(self.enhance.model).name
+            steps.append(f"enhanced by {model}, {_kept(self.enhance)}, strength {self.enhance.strength:g}")
+        if self.gate is not None:
+            steps.append("gated")
         if self.recolour is not None:
-            return f"recoloured ({self.recolour})"
-        if self.enhance is None:
-            return "as captured"
-        gated = ", gated" if self.gate is not None else ""
-        model = Path(self.enhance.model).name
-        return f"enhanced by {model}, {_kept(self.enhance)}, strength {self.enhance.strength:g}{gated}"
+            steps.append(f"recoloured ({self.recolour})")
+        return ", ".join(steps) or "as captured"
 
 
 def _kept(enhance: EnhanceSettings) -> str:

@@ -2,7 +2,8 @@
 
 logs/NAME            drive logs as captured
 enhanced/ARM         the same drives with other pictures
-ungated/ARM          those of a gated arm before the gate, unless another arm has them
+ungated/ARM          those of an arm before its gate or recolouring, unless an arm is trained on them
+gated/ARM            those of an arm after its gate and before its recolouring, likewise
 planners/ARM/seed-N  trained planners
 records/             the evaluation log as WOD-E2E records
 index/               the index of records that were given
@@ -164,7 +165,7 @@ class Run:
         return log
 
     def pictures(self, arm: str) -> DriveLog:
-        """The log that an arm is trained on: as captured, enhanced, gated or recoloured."""
+        """The log that an arm is trained on: as captured, enhanced, gated, recoloured."""
         if arm not in self._pictures:
             self._pictures[arm] = arm_pictures(self, arm)
         return self._pictures[arm]

@@ -1,4 +1,4 @@
-"""The pictures that an arm is trained on: as captured, enhanced, gated or recoloured."""
+"""The pictures that an arm is trained on: as captured, enhanced, gated, recoloured."""
 
 from __future__ import annotations
 
@@ -14,51 +14,54 @@ if TYPE_CHECKING:
 
 def arm_pictures(run: Run, arm: str) -> DriveLog:
     """The log that an arm is trained on; what is complete is left alone."""
-    settings = run.settings.arms[arm]
-    source, out = run.log(settings.log), run.folder / "enhanced" / _first_alike(run, arm)
+    return _pictures(run, arm, run.settings.arms[arm])
+
+
+def _pictures(run: Run, arm: str, settings: ArmSettings) -> DriveLog:
+    """Pictures of an arm after some of its treatments: enhanced, then gated, then recoloured."""
     if settings.recolour is not None:
-        return _recoloured(run, settings, source, out)
-    if settings.enhance is None:
-        return source
-    if settings.gate is None:
-        return _enhanced(run, arm, source, out)
+        return _recoloured(run, arm, settings)
+    if settings.gate is not None:
+        return _gated(run, arm, settings)
+    if settings.enhance is not None:
+        return _enhanced(run, arm, settings)
+    return run.log(settings.log)
+
+
+def _recoloured(run: Run, arm: str, settings: ArmSettings) -> DriveLog:
+    from phipd_sim2real.recolour import RecolourSettings, recolour_log
+
+    source = _pictures(run, arm, settings.model_copy(update={"recolour": None}))
+    method = RecolourSettings(method=settings.recolour, reference=run.log(run.settings.unlabelled).root)
+    with run.timings.stage(f"recolour {arm}"):
+        return recolour_log(source, _folder(run, arm, settings), method, run.progress)
+
+
+def _gated(run: Run, arm: str, settings: ArmSettings) -> DriveLog:
     from phipd_sim2real.diffusion.gated import gate_log
 
-    enhanced = _enhanced(run, arm, source, _ungated(run, arm))
+    enhanced = _pictures(run, arm, settings.model_copy(update={"gate": None}))
+    source, out = run.log(settings.log), _folder(run, arm, settings)
     with run.timings.stage(f"gate {arm}"):
         return gate_log(source, enhanced, out, settings.enhance, settings.gate, run.progress)
 
 
-def _first_alike(run: Run, arm: str) -> str:
-    """The first arm whose pictures are made like this one's; they share a folder."""
+def _enhanced(run: Run, arm: str, settings: ArmSettings) -> DriveLog:
+    from phipd_sim2real.diffusion.batch import enhance_log
+
+    out = _folder(run, arm, settings)
+    with run.timings.stage(f"enhance {arm}"):
+        enhance_log(run.log(settings.log), out, settings.enhance, run.progress)
+    return DriveLog(out)
+
+
+def _folder(run: Run, arm: str, settings: ArmSettings) -> Path:
+    """Where pictures so treated lie: with the first arm that is trained on them, or beside all arms."""
 
     def made(settings: ArmSettings) -> tuple[object, ...]:
         return settings.log, settings.enhance, settings.gate, settings.recolour
 
-    arms = run.settings.arms
-    return next(name for name, settings in arms.items() if made(settings) == made(arms[arm]))
-
-
-def _ungated(run: Run, arm: str) -> Path:
-    """Folder of the pictures before the gate: those of another arm, where it enhances the same log equally."""
-    settings = run.settings.arms[arm]
-    for name, other in run.settings.arms.items():
-        if (other.log, other.enhance, other.gate) == (settings.log, settings.enhance, None):
-            return run.folder / "enhanced" / name
-    return run.folder / "ungated" / arm
-
-
-def _enhanced(run: Run, arm: str, source: DriveLog, out: Path) -> DriveLog:
-    from phipd_sim2real.diffusion.batch import enhance_log
-
-    with run.timings.stage(f"enhance {arm}"):
-        enhance_log(source, out, run.settings.arms[arm].enhance, run.progress)
-    return DriveLog(out)
-
-
-def _recoloured(run: Run, settings: ArmSettings, source: DriveLog, out: Path) -> DriveLog:
-    from phipd_sim2real.recolour import RecolourSettings, recolour_log
-
-    reference = run.log(run.settings.unlabelled).root
-    with run.timings.stage(f"recolour {settings.recolour}"):
-        return recolour_log(source, out, RecolourSettings(method=settings.recolour, reference=reference), run.progress)
+    alike = [name for name, other in run.settings.arms.items() if made(other) == made(settings)]
+    if alike:
+        return run.folder / "enhanced" / alike[0]
+    return run.folder / ("ungated" if settings.gate is None else "gated") / arm

@@ -78,6 +78,19 @@ def test_arms_that_are_made_alike_share_their_pictures(finished):
     assert not (folder / "enhanced" / "augmented").exists()
 
 
+def test_an_enhanced_arm_may_be_recoloured_afterwards(finished):
+    settings, folder, _, _ = finished
+    recoloured, enhanced = (DriveLog(folder / f"enhanced/phi-pd-{name}") for name in ("recoloured", "0.3"))
+    assert recoloured.provenance.source_log["config_hash"] == enhanced.provenance.config_hash
+    segment = enhanced.segments[0]
+    tables = (log.table("camera_image", segment, ["key.frame_timestamp_micros"]) for log in (recoloured, enhanced))
+    assert next(tables).equals(next(tables))
+    assert not (folder / "ungated" / "phi-pd-recoloured").exists()
+    assert settings.arms["phi-pd-recoloured"].description.endswith(
+        "cutoff 0.3 cycles/px, strength 1, recoloured (histogram)"
+    )
+
+
 def test_the_report_says_where_the_treated_arm_stands(finished):
     settings, folder, _, _ = finished
     report = json.loads((folder / "report/report.json").read_text())
