@@ -15,23 +15,20 @@ timings.json         seconds per stage, summed over interruptions, and the large
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import threading
-import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phipd_sim2real.drivelog import DriveLog
-from phipd_sim2real.errors import StageError, UsageError
+from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import write_json
 from phipd_sim2real.progress import ProgressCallback
 from phipd_sim2real.run_evaluation import RunEvaluation
 from phipd_sim2real.run_pictures import arm_pictures
 from phipd_sim2real.run_settings import RunSettings
+from phipd_sim2real.run_training import Training, train_side_by_side
 from phipd_sim2real.settings import settings_hash
 from phipd_sim2real.timings import Timings
 
@@ -190,40 +187,23 @@ class Run:
         for arm in self.settings.arms:
             self.pictures(arm)
         with self.timings.stage("train planners"):
-            self._train_side_by_side()
+            train_side_by_side(self._untrained(), self.settings.train.threads, self.progress)
         planners = {arm: [str(self.train(arm, seed)) for seed in self.seeds_of(arm)] for arm in self.settings.arms}
         return {
             "planners": planners,
             "text": "\n".join(folder for folders in planners.values() for folder in folders),
         }
 
-    def _train_side_by_side(self) -> None:
-        """Trains what is missing in as many processes as there are cores for; leaves it to others on an accelerator."""
-        import torch
-
+    def _untrained(self) -> list[Training]:
+        """Trainings that are not finished."""
         from planner_eval.train import MARKER
 
         trainings = [(arm, seed) for arm in self.settings.arms for seed in self.seeds_of(arm)]
-        missing = [training for training in trainings if not (self._planner(*training) / MARKER).is_file()]
-        at_once = min(len(missing), os.cpu_count() // self.settings.train.threads)
-        if torch.cuda.is_available() or at_once < 2:
-            return
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(at_once, spawn, _end_with_parent, (os.getpid(),)) as pool:
-            futures = [
-                pool.submit(_train_alone, self.pictures(arm).root, self._recipe(arm, seed), self._planner(arm, seed))
-                for arm, seed in missing
-            ]
-            self.progress("planners trained", 0, len(futures))
-            try:
-                for done, future in enumerate(as_completed(futures), start=1):
-                    future.result()
-                    self.progress("planners trained", done, len(futures))
-            except BrokenProcessPool as error:
-                raise StageError(
-                    "A training was ended from outside, perhaps for want of memory; what is finished is kept. "
-                    "Run again, with train.threads set to the number of cores to train one planner at a time."
-                ) from error
+        return [
+            Training(self.pictures(arm).root, self._recipe(arm, seed), self._planner(arm, seed))
+            for arm, seed in trainings
+            if not (self._planner(arm, seed) / MARKER).is_file()
+        ]
 
     def _planner(self, arm: str, seed: int) -> Path:
         return self.folder / "planners" / arm / f"seed-{seed}"
@@ -291,21 +271,3 @@ class Run:
         source, enhanced = self.log(self.settings.arms[treated].log), self.pictures(treated)
         content = report_content(self.settings, treated, source, enhanced, evaluation.log())
         write_report(results[0], content, evaluation.frames, out, others=results[1:])
-
-
-def _end_with_parent(parent: int) -> None:
-    """Ends this process soon after its parent, which may be killed and then tells nobody."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _train_alone(log: Path, settings: TrainSettings, out: Path) -> None:
-    """One training in a process of its own."""
-    from planner_eval.train import train_planner
-
-    train_planner(DriveLog(log), settings, out)
