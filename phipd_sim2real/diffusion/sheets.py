@@ -12,9 +12,9 @@ import torch
 
 from phipd_sim2real.diffusion.families import Family, Sampling
 from phipd_sim2real.diffusion.fit_batches import to_levels, white_like
-from phipd_sim2real.diffusion.fit_settings import SampleSettings
 from phipd_sim2real.diffusion.frames import frame_seed
 from phipd_sim2real.diffusion.images import UnpairedImages
+from phipd_sim2real.diffusion.observation_settings import SampleSettings
 from phipd_sim2real.diffusion.validation import generated, to_pictures
 from phipd_sim2real.drivelog import encode_jpeg
 from phipd_sim2real.files import atomic_path

@@ -11,9 +11,9 @@ import torch
 
 from phipd_sim2real.diffusion.families import Family, Sampling
 from phipd_sim2real.diffusion.fit_batches import to_levels, told, white_like
-from phipd_sim2real.diffusion.fit_settings import ValidationSettings
 from phipd_sim2real.diffusion.frames import frame_seed
 from phipd_sim2real.diffusion.images import UnpairedImages
+from phipd_sim2real.diffusion.observation_settings import ValidationSettings
 from phipd_sim2real.files import write_text
 from phipd_sim2real.phase import Cutoff
 from phipd_sim2real.quality import LabStatistics, lab_frechet, phase_coherence, summarise, texture_features, texture_kid

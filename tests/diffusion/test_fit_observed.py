@@ -14,7 +14,8 @@ from test_fit import _bytes
 from phipd_sim2real.diffusion.card import card
 from phipd_sim2real.diffusion.fit import fit
 from phipd_sim2real.diffusion.fit_data import FitData
-from phipd_sim2real.diffusion.fit_settings import FitSettings, SampleSettings, ValidationSettings
+from phipd_sim2real.diffusion.fit_settings import FitSettings
+from phipd_sim2real.diffusion.observation_settings import SampleSettings, ValidationSettings
 from phipd_sim2real.diffusion.validation import Measured, Validation, best
 from phipd_sim2real.errors import UsageError
 
