@@ -8,7 +8,7 @@ planners/ARM/seed-N  trained planners
 records/             the evaluation log as WOD-E2E records
 index/               the index of records that were given
 evaluation/          scores and plans, from the log and from the records
-report/              report.html, report.json
+report/              report.html, report.json, and provenance.json of every log and planner behind them
 timings.json         seconds per stage, summed over interruptions, and the largest process
 """
 
@@ -231,7 +231,9 @@ class Run:
         return submit(self, out)
 
     def report(self) -> dict[str, Any]:
-        """Writes report.html and report.json."""
+        """Writes report.html, report.json and provenance.json."""
+        from phipd_sim2real.run_report import foundations
+
         treated = self.treated_arm()
         evaluation = self._evaluation()
         results = evaluation.results()
@@ -240,6 +242,7 @@ class Run:
         if not (out / REPORT_INPUTS).is_file() or json.loads((out / REPORT_INPUTS).read_text()) != inputs:
             with self.timings.stage("report"):
                 self._write_report(treated, evaluation, results, out)
+                write_json(out / "provenance.json", foundations(self))
             write_json(out / REPORT_INPUTS, inputs)
         page = out / "report.html"
         return {"page": str(page), "text": f"The report lies in {page}."}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from planner_eval.report import Picture, PicturePair, Provenance, ReportContent
 from planner_eval.report.headline import SEEDS_FOR_A_CLAIM, few_seeds
 
 if TYPE_CHECKING:
+    from phipd_sim2real.run import Run
     from phipd_sim2real.run_settings import RunSettings
 
 PAIRS, TARGETS = 4, 4
@@ -49,10 +51,25 @@ def report_content(
     )
 
 
+def foundations(run: Run) -> dict[str, dict[str, Any]]:
+    """What the scores rest on: settings, seed, commit, versions and weights of every log and planner of a run."""
+    from planner_eval.train import MARKER
+
+    settings = run.settings
+    logs = {f"logs/{name}": run.log(name) for name in (*settings.capture, *settings.logs)}
+    treated = {f"pictures/{name}": run.pictures(name) for name, arm in settings.arms.items() if arm.is_treated}
+    planners = {
+        f"planners/{arm}/seed-{seed}": json.loads((run.train(arm, seed) / MARKER).read_text())
+        for arm in settings.arms
+        for seed in run.seeds_of(arm)
+    }
+    told = {"domain", "config_hash", "seed", "commit", "versions", "checkpoints"}
+    made = {name: log.provenance.model_dump(mode="json", include=told) for name, log in (logs | treated).items()}
+    return {"run": {"settings": settings_hash(settings)}} | made | planners
+
+
 def _stand_in(logs: dict[str, DriveLog]) -> str:
-    rendered = [
-        name for name, log in logs.items() if SIMULATOR in (log.provenance.domain, log.provenance.source_domain)
-    ]
+    rendered = [name for name, log in logs.items() if _is_rendered(log)]
     if not rendered:
         return ""
     return (
@@ -65,6 +82,10 @@ def _stand_in(logs: dict[str, DriveLog]) -> str:
     )
 
 
+def _is_rendered(log: DriveLog) -> bool:
+    return any(made.domain == SIMULATOR for made in log.provenance.lineage)
+
+
 def _listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
@@ -74,7 +95,7 @@ def _not_run(settings: RunSettings, logs: dict[str, DriveLog]) -> list[str]:
     if len(settings.seeds) < SEEDS_FOR_A_CLAIM:
         sentences.append(few_seeds(len(settings.seeds)))
     target = logs.get("target")
-    if target is not None and SIMULATOR in (target.provenance.domain, target.provenance.source_domain):
+    if target is not None and _is_rendered(target):
         sentences.append("No rated trajectories exist for rendered drives, so there is no Rater Feedback Score.")
     return [*sentences, "Planners were scored in open loop only."]
 
@@ -82,13 +103,14 @@ def _not_run(settings: RunSettings, logs: dict[str, DriveLog]) -> list[str]:
 def _provenance(name: str, log: DriveLog) -> Provenance:
     made = log.provenance
     look = made.config.get("look")
-    domain = f"{made.domain} of {made.source_domain}" if made.source_domain else made.domain
+    domain = " of ".join(step.domain for step in made.lineage)
+    weights = {name: sha256 for step in made.lineage for name, sha256 in step.checkpoints.items()}
     facts = {
         "segments": str(len(log.segments)),
         "frames": str(sum(len(log.table("camera_image", segment, columns=())) for segment in log.segments)),
         "seed": str(made.seed),
         "settings (SHA-256)": made.config_hash,
-        **{f"weights {weights} (SHA-256)": sha256 for weights, sha256 in sorted(made.checkpoints.items())},
+        **{f"weights {name} (SHA-256)": sha256 for name, sha256 in sorted(weights.items())},
         **dict(sorted(made.versions.items())),
     }
     return Provenance(f"{name} log", f"{domain}, {look} look" if look else domain, facts)

@@ -245,7 +245,5 @@ def _not_run(settings: StudySettings) -> list[str]:
 
 def _maps(log: DriveLog) -> set[str]:
     """Maps that a log says it was captured on."""
-    source: dict[str, Any] = log.provenance.model_dump(mode="json")
-    while source.get("source_log"):
-        source = source["source_log"]
-    return {short_map_name(name) for name in source["config"].get("maps", ())}
+    captured = log.provenance.lineage[-1]
+    return {short_map_name(name) for name in captured.config.get("maps", ())}

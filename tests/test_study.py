@@ -103,6 +103,9 @@ def test_the_report_says_where_the_treated_arm_stands(finished):
     measured = study["picture_measures"]
     assert measured["phi-pd-0.3"]["lane_edge_recall"]["n"] + measured["phi-pd-0.3"]["flow_epe"]["n"] > 0
     page = (folder / "report/report.html").read_text()
+    behind = json.loads((folder / "report/provenance.json").read_text())
+    assert behind["planners/source/seed-1"]["weights_sha256"] != behind["planners/source/seed-0"]["weights_sha256"]
+    assert {"logs/validation", "logs/unlabelled", "pictures/gated", "pictures/phi-pd-recoloured"} <= set(behind)
     assert "Where phi-pd" in page
     assert str(folder) not in page + json.dumps(report)
 

@@ -21,7 +21,7 @@ class Provenance(Settings):
     """Everything needed to make a log again, and what its pictures are. No times, no absolute paths."""
 
     domain: str
-    """`carla`, `carla-protocol simulator`, `waymo` or `enhanced`: nothing rendered passes for recorded."""
+    """`carla`, `carla-protocol simulator`, `waymo`, `enhanced`, `recoloured`: nothing rendered passes for recorded."""
 
     source_domain: str | None = None
     """Domain of the log that this one was made from."""
@@ -55,6 +55,14 @@ class Provenance(Settings):
 
     command: str | None = None
     """Command line of the stage, without machine-specific paths."""
+
+    @property
+    def lineage(self) -> list[Provenance]:
+        """This record and those of the logs that it was made from, nearest first."""
+        if self.source_log is None:
+            return [self]
+        source = {name: value for name, value in self.source_log.items() if name != "path"}
+        return [self, *Provenance.model_validate(source).lineage]
 
 
 def write_provenance(root: Path, provenance: Provenance) -> None:
