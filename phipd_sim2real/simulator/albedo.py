@@ -9,8 +9,8 @@ import numpy as np
 
 from phipd_sim2real.simulator.pavement import pavement_albedo, road_albedo
 from phipd_sim2real.simulator.signal_heads import lens_albedo
-from phipd_sim2real.simulator.surface import Surface, dot
-from phipd_sim2real.simulator.textures import fade, fractal_tile, pulse_coverage, sample_tile, smoothstep
+from phipd_sim2real.simulator.surface import Surface, columns, dot
+from phipd_sim2real.simulator.textures import fade, fractal_tile, mixed, pulse_coverage, sample_tile, smoothstep
 from phipd_sim2real.simulator.triangles import Material
 
 if TYPE_CHECKING:
@@ -18,45 +18,45 @@ if TYPE_CHECKING:
 
 
 def _palette(colours: np.ndarray, variate: np.ndarray) -> np.ndarray:
-    """Colour of each point from a palette by a random number in [0, 1)."""
-    return colours.take(np.minimum((variate * len(colours)).astype(np.intp), len(colours) - 1), axis=0)
+    """(3, N) colour of each point from a palette by a random number in [0, 1)."""
+    return columns(colours, np.minimum((variate * len(colours)).astype(np.intp), len(colours) - 1))
 
 
 def _soil(shader: Shader, surface: Surface) -> np.ndarray:
     """Open ground: three colours mixed by coarse noise, with fine texture near by."""
     look, soil = shader.look.ground, shader.look.colours["soil"]
-    x, y = surface.point[:, 0], surface.point[:, 1]
+    x, y, _ = surface.point
     coarse = sample_tile(fractal_tile(21, 1.6, 1, 60), x, y, 61.0)
     fine = sample_tile(fractal_tile(22, 0.7, 6, 220), x, y, 7.3) * fade(surface.footprint, 0.12)
     middle = sample_tile(fractal_tile(23, 1.0, 4, 100), x, y, 29.0) * fade(surface.footprint, 1.5)
-    mix = smoothstep(-0.9, 0.9, coarse + 0.5 * middle)[:, None]
-    colour = soil[0] + mix * (soil[1] - soil[0])
-    colour = colour + smoothstep(0.5, 1.4, middle - 0.4 * coarse)[:, None] * (soil[2] - colour)
-    return colour * (1 + np.float32(look.meadow) * (0.6 * fine + 0.4 * middle))[:, None]
+    first, second, third = soil[:, :, None]
+    colour = mixed(first, second, smoothstep(-0.9, 0.9, coarse + 0.5 * middle))
+    colour = mixed(colour, third, smoothstep(0.5, 1.4, middle - 0.4 * coarse))
+    return colour * (1 + np.float32(look.meadow) * (0.6 * fine + 0.4 * middle))
 
 
 def _wall(shader: Shader, surface: Surface) -> np.ndarray:
     """Plaster or brick with a grid of windows; the grid is filtered exactly."""
     look, colours = shader.look.facade, shader.look.colours
-    along, height, length = surface.params.T
+    along, height, length = surface.params
     variate = surface.variate
-    colour = _palette(colours["walls"], variate[:, 0]) * (0.85 + 0.3 * variate[:, 1:2])
-    noise = sample_tile(fractal_tile(31, 1.2, 2, 120), along + 31 * variate[:, 1], height, 11.0)
-    colour = colour * (1 + 0.05 * noise * (1 + 2 * look.streaks))[:, None]
+    colour = _palette(colours["walls"], variate[0]) * (0.85 + 0.3 * variate[1])
+    noise = sample_tile(fractal_tile(31, 1.2, 2, 120), along + 31 * variate[1], height, 11.0)
+    colour = colour * (1 + 0.05 * noise * (1 + 2 * look.streaks))
     if look.bricks:
         gap = pulse_coverage(height, 0.24, 0.04, surface.footprint) - 1 / 6
-        colour = colour * (1 - look.bricks * gap)[:, None]
+        colour = colour * (1 - look.bricks * gap)
     if look.streaks:
         rain = sample_tile(fractal_tile(32, 1.0, 3, 160), along * 6, height * 0.5, 16.0)
-        below = np.clip(1 - np.abs(surface.frame[:, 2] - height) / 3.5, 0, 1) + np.clip(0.8 - height * 0.5, 0, 1)
-        colour = colour * (1 - look.streaks * 0.5 * below * (0.6 + 0.4 * rain))[:, None]
+        below = np.clip(1 - np.abs(surface.frame[2] - height) / 3.5, 0, 1) + np.clip(0.8 - height * 0.5, 0, 1)
+        colour = colour * (1 - look.streaks * 0.5 * below * (0.6 + 0.4 * rain))
     glazed, frame, cell = windows(shader, surface, along, height, length)
-    colour = colour + frame[:, None] * (colours["frame"] - colour)
-    lit = (0.6 + 0.8 * cell)[:, None]
-    pane = colours["glass"] * lit + np.float32(0.16) * (0.3 + cell[:, None]) * shader.light.horizon
-    colour = colour + glazed[:, None] * (pane - colour)
+    colour = mixed(colour, colours["frame"][:, None], frame)
+    pane = colours["glass"][:, None] * (0.6 + 0.8 * cell)
+    pane += np.float32(0.16) * (0.3 + cell) * shader.light.horizon[:, None]
+    colour = mixed(colour, pane, glazed)
     # Corners near the ground get less of the sky.
-    return colour * np.clip(0.72 + 0.14 * height, 0.6, 1)[:, None]
+    return colour * np.clip(0.72 + 0.14 * height, 0.6, 1)
 
 
 def windows(
@@ -64,13 +64,13 @@ def windows(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Coverage by panes, by frames only, and a random number per window."""
     look, footprint = shader.look.facade, surface.footprint
-    slant = np.abs(dot(surface.direction[:, :2], surface.frame[:, :2]))
+    slant = np.abs(dot(surface.direction[:2], surface.frame[:2]))
     across = footprint / np.maximum(np.sqrt(1 - slant * slant), 0.08)
     bays = np.maximum(np.round(length / look.bay), 1)
     bay = along / np.maximum(length, 0.1) * bays
     storey = height / look.floor
     width, tall = look.window
-    inside = (storey > 0) & (storey < np.floor(surface.frame[:, 2] / look.floor))
+    inside = (storey > 0) & (storey < np.floor(surface.frame[2] / look.floor))
 
     def grid(grow: float) -> np.ndarray:
         wide, high = (width + grow) / look.bay, (tall + grow) / look.floor
@@ -80,7 +80,7 @@ def windows(
 
     pane = grid(0.0)
     seed = np.floor(bay).astype(np.int64) * 7919 + np.floor(storey).astype(np.int64) * 104729
-    seed = seed + (surface.variate[:, 2] * 65536).astype(np.int64)
+    seed = seed + (surface.variate[2] * 65536).astype(np.int64)
     cell = ((seed * 2654435761 >> 8) & 255).astype(np.float32) / 255
     # Curtains and blinds break the even glass near by; far away the mean remains.
     cell = 0.5 + (cell - 0.5) * fade(footprint, 1.2)
@@ -88,41 +88,41 @@ def windows(
 
 
 def _roof(shader: Shader, surface: Surface) -> np.ndarray:
-    colour = _palette(shader.look.colours["roofs"], surface.variate[:, 1])
-    rows = pulse_coverage(surface.params[:, 1], 0.35, 0.08, surface.footprint) - 0.23
-    noise = sample_tile(fractal_tile(33, 1.2, 2, 120), surface.params[:, 0], surface.params[:, 1], 9.0)
-    return colour * (1 - 0.35 * rows + 0.08 * noise)[:, None]
+    colour = _palette(shader.look.colours["roofs"], surface.variate[1])
+    rows = pulse_coverage(surface.params[1], 0.35, 0.08, surface.footprint) - 0.23
+    noise = sample_tile(fractal_tile(33, 1.2, 2, 120), surface.params[0], surface.params[1], 9.0)
+    return colour * (1 - 0.35 * rows + 0.08 * noise)
 
 
 def _crown(shader: Shader, surface: Surface) -> np.ndarray:
     """Leaves: the object's colour, mottled, darker inside and below."""
     look = shader.look.plants
-    colour = _palette(shader.look.colours["crowns"], surface.variate[:, 0])
-    colour = colour * (0.82 + 0.36 * surface.variate[:, 1:2])
-    point = surface.point
-    mottle = sample_tile(fractal_tile(41, 0.8, 4, 200), point[:, 0] + point[:, 2], point[:, 1] - point[:, 2], 6.0)
+    colour = _palette(shader.look.colours["crowns"], surface.variate[0])
+    colour = colour * (0.82 + 0.36 * surface.variate[1])
+    x, y, z = surface.point
+    mottle = sample_tile(fractal_tile(41, 0.8, 4, 200), x + z, y - z, 6.0)
     mottle = mottle * fade(surface.footprint, 0.5)
-    offset = (point - surface.frame) / np.maximum(surface.params[:, :1], 0.1)
+    offset = (surface.point - surface.frame) / np.maximum(surface.params[0], 0.1)
     depth = np.clip(np.sqrt(dot(offset, offset)), 0.3, 1.1)
-    shade = (0.35 + 0.65 * depth) * np.clip(0.86 + 0.28 * offset[:, 2], 0.5, 1.15)
-    return colour * (shade * np.maximum(1 + look.texture * mottle, 0.2))[:, None]
+    shade = (0.35 + 0.65 * depth) * np.clip(0.86 + 0.28 * offset[2], 0.5, 1.15)
+    return colour * (shade * np.maximum(1 + look.texture * mottle, 0.2))
 
 
 def _hedge(shader: Shader, surface: Surface) -> np.ndarray:
-    point = surface.point
-    mottle = sample_tile(fractal_tile(42, 0.6, 6, 220), point[:, 0] - point[:, 1], point[:, 2] * 1.3, 4.0)
+    x, y, z = surface.point
+    mottle = sample_tile(fractal_tile(42, 0.6, 6, 220), x - y, z * 1.3, 4.0)
     mottle = mottle * fade(surface.footprint, 0.3)
-    tone = (0.8 + 0.4 * surface.variate[:, 0]) * np.maximum(1 + (0.12 + shader.look.plants.texture) * mottle, 0.25)
-    return shader.look.colours["hedge"] * tone[:, None]
+    tone = (0.8 + 0.4 * surface.variate[0]) * np.maximum(1 + (0.12 + shader.look.plants.texture) * mottle, 0.25)
+    return shader.look.colours["hedge"][:, None] * tone
 
 
 def _bark(shader: Shader, surface: Surface) -> np.ndarray:
     """Trunks, poles and boards of wood."""
-    point = surface.point
-    grain = sample_tile(fractal_tile(43, 0.9, 4, 160), (point[:, 0] + point[:, 1]) * 4, point[:, 2] * 0.6, 5.0)
-    board = pulse_coverage(surface.params[:, 0], 0.16, 0.02, surface.footprint) * (surface.params[:, 2] > 0)
-    tone = (0.75 + 0.5 * surface.variate[:, 0]) * (1 + 0.15 * grain) * (1 - 0.5 * board)
-    return shader.look.colours["bark"] * tone[:, None]
+    x, y, z = surface.point
+    grain = sample_tile(fractal_tile(43, 0.9, 4, 160), (x + y) * 4, z * 0.6, 5.0)
+    board = pulse_coverage(surface.params[0], 0.16, 0.02, surface.footprint) * (surface.params[2] > 0)
+    tone = (0.75 + 0.5 * surface.variate[0]) * (1 + 0.15 * grain) * (1 - 0.5 * board)
+    return shader.look.colours["bark"][:, None] * tone
 
 
 def _metal(shader: Shader, surface: Surface) -> np.ndarray:
@@ -131,12 +131,10 @@ def _metal(shader: Shader, surface: Surface) -> np.ndarray:
 
 def _sign(shader: Shader, surface: Surface) -> np.ndarray:
     """Round: red ring; triangle: red rim; square: blue with a white mark."""
-    radius = np.hypot(surface.params[:, 1], surface.params[:, 2]) / 0.42
-    white, red = np.float32([0.8, 0.8, 0.8]), np.float32([0.55, 0.03, 0.03])
-    square = surface.variate[:, :1] > 0.6
-    rim = (radius > 0.62)[:, None]
-    blue = np.float32([0.03, 0.12, 0.5])
-    return np.where(square, np.where(radius[:, None] < 0.35, white, blue), np.where(rim, red, white))
+    radius = np.hypot(surface.params[1], surface.params[2]) / 0.42
+    white, red, blue = np.float32([[0.8, 0.8, 0.8], [0.55, 0.03, 0.03], [0.03, 0.12, 0.5]])[:, :, None]
+    square = surface.variate[0] > 0.6
+    return np.where(square, np.where(radius < 0.35, white, blue), np.where(radius > 0.62, red, white))
 
 
 def _own_colour(shader: Shader, surface: Surface) -> np.ndarray:
@@ -144,14 +142,14 @@ def _own_colour(shader: Shader, surface: Surface) -> np.ndarray:
 
 
 def _constant(*rgb: float) -> Callable[[Shader, Surface], np.ndarray]:
-    colour = np.array(rgb, np.float32)
-    return lambda shader, surface: np.broadcast_to(colour, surface.point.shape)
+    colour = np.array(rgb, np.float32)[:, None]
+    return lambda shader, surface: colour
 
 
 ALBEDO: dict[Material, Callable[[Shader, Surface], np.ndarray]] = {
     Material.ROAD: lambda shader, surface: road_albedo(surface, shader.look, shader.marks, shader.light),
     Material.SIDEWALK: lambda shader, surface: pavement_albedo(surface, shader.look),
-    Material.KERB: lambda shader, surface: np.broadcast_to(shader.look.colours["kerb"], surface.point.shape),
+    Material.KERB: lambda shader, surface: shader.look.colours["kerb"][:, None],
     Material.VERGE: _soil,
     Material.TERRAIN: _soil,
     Material.WALL: _wall,
@@ -170,4 +168,4 @@ ALBEDO: dict[Material, Callable[[Shader, Surface], np.ndarray]] = {
     Material.SKIN: _constant(0.5, 0.3, 0.2),
     Material.SIGNAL_LAMP: lambda shader, surface: lens_albedo(surface.frame),
 }
-"""(N, 3) linear albedo of a surface, by its material."""
+"""(3, N) linear albedo of a surface, by its material; (3, 1) where it is the same everywhere."""

@@ -15,13 +15,13 @@ from phipd_sim2real.simulator.rigid_motion import RigidMotion
 from phipd_sim2real.simulator.scene import Geometry, Scene
 from phipd_sim2real.simulator.screen import SKY
 from phipd_sim2real.simulator.signal_heads import LightTable
-from phipd_sim2real.simulator.surface import Hits, dot
+from phipd_sim2real.simulator.surface import Hits, columns, dot, unit
 from phipd_sim2real.simulator.triangles import Label, Material
 
 _ACTOR_RANGE = 150.0
 """Metres beyond which an actor is not seen."""
-_MISSED = 1e30
-"""Distances beyond it are Embree's way to say that nothing was hit."""
+_MISSED = np.float32(1e9)
+"""Distance in metres of what was not hit; Embree's own is larger."""
 _CARRIER_MARGIN = (0.3, 0.3, 1.2)
 """Metres by which the box of the car that carries a sensor is taken larger: roof racks count."""
 
@@ -58,7 +58,7 @@ class Seen:
     directions: np.ndarray
     distance: np.ndarray
     material: np.ndarray
-    layers: tuple[tuple[Geometry, Hits], ...]
+    layers: tuple[Hits, ...]
 
     def points(self) -> np.ndarray:
         """(N, 3) float32 world points that were hit."""
@@ -67,8 +67,8 @@ class Seen:
     def normals(self) -> np.ndarray:
         """(N, 3) float32 geometric normals that face the eye, in the world; zero where nothing was hit."""
         normals = np.zeros_like(self.directions)
-        for _, hits in self.layers:
-            normals[hits.rows] = hits.normal
+        for hits in self.layers:
+            normals[hits.rows] = hits.face.T
         return normals
 
 
@@ -109,22 +109,22 @@ class Stage:
 
     def see(self, rays: Rays) -> Seen:
         """First hits of rays over everything."""
-        found = [layer.cast(*self._relative(index, rays)) for index, layer in enumerate(self.layers)]
-        reach = np.stack([f["tfar"] for f in found])
-        distance, owner = reach.min(0), reach.argmin(0)
-        owner[distance > _MISSED] = -1
+        distance = np.full(len(rays.directions), _MISSED)
+        owner = np.full(len(distance), -1)
+        found = []
+        for index, layer in enumerate(self.layers):
+            hit = layer.cast(*self._relative(index, rays))
+            nearer = hit["tfar"] < distance
+            np.copyto(distance, hit["tfar"], where=nearer)
+            owner[nearer] = index
+            found.append(hit)
         material = np.full(len(distance), SKY, np.uint8)
         layers = []
         for index, (layer, hit) in enumerate(zip(self.layers, found, strict=True)):
-            rows = np.flatnonzero(owner == index)
-            triangle = hit["primID"].take(rows)
-            material[rows] = layer.soup.material.take(triangle)
-            normal = hit["Ng"].take(rows, axis=0)
-            normal = normal / np.maximum(np.sqrt(dot(normal, normal))[:, None], 1e-12)
-            away = dot(normal, rays.directions.take(rows, axis=0)) > 0
-            normal *= np.where(away, np.float32(-1), np.float32(1))[:, None]
-            layers.append((layer, Hits(rows, triangle, hit["u"].take(rows), hit["v"].take(rows), normal)))
-        return Seen(rays.origins, rays.directions, np.minimum(distance, np.float32(1e9)), material, tuple(layers))
+            hits = _hits(layer, hit, np.flatnonzero(owner == index), rays, distance)
+            material[hits.rows] = layer.soup.material.take(hits.triangle)
+            layers.append(hits)
+        return Seen(rays.origins, rays.directions, distance, material, tuple(layers))
 
     def _relative(self, layer: int, rays: Rays) -> tuple[np.ndarray, np.ndarray]:
         """The rays as an actor that moves during the cast meets them, in the world of the frame's time."""
@@ -148,15 +148,15 @@ class Stage:
         """(N,) uint8 CityObjectLabels and (N,) uint16 instances of what was hit."""
         semantics = np.full(len(seen.distance), Label.SKY, np.uint8)
         instances = np.zeros(len(seen.distance), np.uint16)
-        for layer, hits in seen.layers:
-            semantics[hits.rows] = layer.soup.label.take(hits.triangle)
-            instances[hits.rows] = layer.soup.instance.take(hits.triangle)
-        layer, hits = seen.layers[0]
-        instances[hits.rows] = self._signals.instances[instances[hits.rows]]
-        road = np.flatnonzero(seen.material[hits.rows] == Material.ROAD)
-        codes = layer.soup.marks.take(hits.triangle.take(road), axis=0)
-        painted = on_paint(hits.params(layer.soup, road), codes, self._marks)
-        semantics[hits.rows[road[painted]]] = Label.ROAD_LINES
+        for hits in seen.layers:
+            semantics[hits.rows] = hits.soup.label.take(hits.triangle)
+            instances[hits.rows] = hits.soup.instance.take(hits.triangle)
+        static = seen.layers[0]
+        instances[static.rows] = self._signals.instances[instances[static.rows]]
+        for material, run in static.runs():
+            if material is Material.ROAD:
+                road = Hits(**static.part(run))
+                semantics[road.rows[on_paint(road.params, road.marks, self._marks)]] = Label.ROAD_LINES
         return semantics, instances
 
     def points_before(self, points: np.ndarray, instances: np.ndarray) -> np.ndarray:
@@ -169,6 +169,24 @@ class Stage:
             back = actor.pose_before_in_world @ invert(actor.pose_actor_in_world)
             before[rows] = transform_points(back, before[rows])
         return before
+
+
+def _hits(layer: Geometry, hit: dict[str, np.ndarray], rows: np.ndarray, rays: Rays, distance: np.ndarray) -> Hits:
+    """What the rays of the chosen rows hit in a layer, by material."""
+    rows = rows.take(layer.soup.material.take(hit["primID"].take(rows)).argsort(kind="stable"))
+    direction, distance = columns(rays.directions, rows), distance.take(rows)
+    face = unit(columns(hit["Ng"], rows), 1e-12)
+    return Hits(
+        soup=layer.soup,
+        rows=rows,
+        triangle=hit["primID"].take(rows),
+        u=hit["u"].take(rows),
+        v=hit["v"].take(rows),
+        point=columns(rays.origins, rows) + direction * distance,
+        direction=direction,
+        distance=distance,
+        face=np.where(dot(face, direction) > 0, -face, face),
+    )
 
 
 def _motion(actor: ActorShape, delta_s: float) -> RigidMotion:

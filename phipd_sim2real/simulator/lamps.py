@@ -9,7 +9,7 @@ from enum import IntFlag
 import numpy as np
 
 from phipd_sim2real.simulator.actors_mesh import ActorShape
-from phipd_sim2real.simulator.surface import Surface, dot
+from phipd_sim2real.simulator.surface import Surface, dot, interleaved
 
 MOST_STREET_LAMPS = 8
 _STREET_REACH = 24.0
@@ -96,7 +96,7 @@ def _beam(lights: int) -> str | None:
 def irradiance(
     lamps: Sequence[Lamp], surface: Surface, hidden: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    """(N, 3) float32 light of all lamps on a surface.
+    """(3, N) float32 light of all lamps on a surface.
 
     Args:
         lamps: those that may matter.
@@ -105,24 +105,25 @@ def irradiance(
     """
     total = np.zeros_like(surface.point)
     for lamp in lamps:
-        offset = lamp.position - surface.point
-        ahead = -offset @ lamp.axis
-        rows = np.flatnonzero((ahead > 0) & (ahead < lamp.reach) & (np.abs(offset[:, 0]) < lamp.reach))
+        offset = lamp.position[:, None] - surface.point
+        ahead = -lamp.axis @ offset
+        rows = np.flatnonzero((ahead > 0) & (ahead < lamp.reach) & (np.abs(offset[0]) < lamp.reach))
         if not len(rows):
             continue
-        towards = offset[rows]
+        towards = offset.take(rows, axis=1)
         squared = dot(towards, towards)
         distance = np.sqrt(squared)
-        ray = towards / np.maximum(distance, 1e-3)[:, None]
-        cone = np.clip((ahead[rows] / np.maximum(distance, 1e-3) - lamp.outer) / (lamp.inner - lamp.outer), 0, 1)
-        facing = np.clip(dot(ray, surface.normal[rows]), 0, 1)
+        ray = towards / np.maximum(distance, 1e-3)
+        cone = np.clip((ahead.take(rows) / np.maximum(distance, 1e-3) - lamp.outer) / (lamp.inner - lamp.outer), 0, 1)
+        facing = np.clip(dot(ray, surface.normal.take(rows, axis=1)), 0, 1)
         fall = np.clip(1 - squared / lamp.reach**2, 0, 1) / np.maximum(squared, lamp.near)
         strength = cone * cone * facing * fall
         if lamp.above < 1:
-            strength = strength * (lamp.above + (1 - lamp.above) * np.clip(1 + ray[:, 2] * 60, 0, 1))
+            strength = strength * (lamp.above + (1 - lamp.above) * np.clip(1 + ray[2] * 60, 0, 1))
         lit = np.flatnonzero(strength * lamp.colour[0] > _FAINTEST)
-        rows, ray, distance, strength = rows[lit], ray[lit], distance[lit], strength[lit]
-        points = surface.point[rows] + surface.normal[rows] * np.float32(0.03)
-        strength = np.where(hidden(points, ray, distance), 0, strength)
-        total[rows] += strength[:, None] * lamp.colour
+        rows, ray, distance, strength = rows.take(lit), ray.take(lit, axis=1), distance.take(lit), strength.take(lit)
+        points = surface.point.take(rows, axis=1) + surface.normal.take(rows, axis=1) * np.float32(0.03)
+        strength = np.where(hidden(interleaved(points), interleaved(ray), distance), 0, strength)
+        for channel, colour in zip(total, lamp.colour, strict=True):
+            channel[rows] += strength * colour
     return total

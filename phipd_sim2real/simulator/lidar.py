@@ -138,7 +138,7 @@ def scan(
     origins = np.broadcast_to(pose_lidar_in_world[:3, 3].astype(np.float32), directions.shape)
     seen = stage.see(Rays(np.ascontiguousarray(origins), np.ascontiguousarray(directions)))
     tags, instances = stage.labels(seen)
-    cosine = -dot(seen.normals(), seen.directions)
+    cosine = -dot(seen.normals().T, seen.directions.T)
     intensity = np.exp(-lidar.attenuation * seen.distance.astype(np.float64))
     distance = seen.distance.astype(np.float64)
     if lidar.noise_stddev:

@@ -7,12 +7,13 @@ import numpy as np
 from phipd_sim2real.simulator.lane_marks import Mark
 from phipd_sim2real.simulator.look import GroundLook, Look
 from phipd_sim2real.simulator.sky import Light
-from phipd_sim2real.simulator.surface import Surface, dot
+from phipd_sim2real.simulator.surface import Surface, dot, put, unit
 from phipd_sim2real.simulator.textures import (
     crack_tile,
     fade,
     fractal_tile,
     line_coverage,
+    mixed,
     pulse_coverage,
     sample_tile,
     smoothstep,
@@ -23,35 +24,33 @@ DASH, DASH_PERIOD = 3.0, 7.5
 
 
 def road_albedo(surface: Surface, look: Look, marks: list[Mark | None], light: Light) -> np.ndarray:
-    """(N, 3) linear albedo of the road with its paint."""
+    """(3, N) linear albedo of the road with its paint."""
     ground, colours = look.ground, look.colours
     across, along = pixel_extent(surface)
     tone = _asphalt_tone(surface, ground, across)
-    colour = colours["asphalt"] * tone[:, None]
+    colour = colours["asphalt"][:, None] * tone
     if ground.dust:
-        x, y = surface.point[:, 0], surface.point[:, 1]
+        x, y, _ = surface.point
         drift = sample_tile(fractal_tile(14, 1.2, 2, 120), x, y, 13.0)
-        share = ground.dust * smoothstep(0.9, 0.0, surface.params[:, 2] + 0.35 * drift) * 0.7
+        share = ground.dust * smoothstep(0.9, 0.0, surface.params[2] + 0.35 * drift) * 0.7
         # Between two lanes there is no verge that dirt could come from.
-        share = np.where(surface.marks[:, 1] > 0, share * 0.4, share * 0.3)
-        colour = colour + share[:, None] * (colours["soil"][0] - colour)
+        share = np.where(surface.marks[1] > 0, share * 0.4, share * 0.3)
+        colour = mixed(colour, colours["soil"][0][:, None], share)
     for side in (0, 1):
-        paint, yellow = paint_coverage(surface.params[:, :: 1 + side], surface.marks[:, side], marks, across, along)
+        paint, yellow = paint_coverage(surface.params[:: 1 + side], surface.marks[side], marks, across, along)
         rows = np.flatnonzero(paint)
-        paint, bare = paint.take(rows), colour.take(rows, axis=0)
+        paint, bare = paint.take(rows), colour.take(rows, axis=1)
         if ground.wear:
-            paint = paint * _unworn(surface.point.take(rows, axis=0), surface.footprint.take(rows), ground.wear)
-        ink = np.where(yellow.take(rows)[:, None], colours["paint_yellow"], colours["paint_white"])
-        colour[rows] = bare + paint[:, None] * (ink - bare)
+            paint = paint * _unworn(surface.point.take(rows, axis=1), surface.footprint.take(rows), ground.wear)
+        ink = np.where(yellow.take(rows), colours["paint_yellow"][:, None], colours["paint_white"][:, None])
+        put(colour, rows, mixed(bare, ink, paint))
     return colour * np.float32(1 - 0.45 * light.wet)
 
 
 def pixel_extent(surface: Surface) -> tuple[np.ndarray, np.ndarray]:
     """Metres that a pixel covers on the ground across and along the lane; each (N,)."""
     slant = np.maximum(np.abs(dot(surface.direction, surface.normal)), 0.01)
-    flat = surface.direction[:, :2]
-    flat = flat / np.maximum(np.sqrt(dot(flat, flat))[:, None], 1e-6)
-    aligned = dot(flat, surface.frame[:, :2]) ** 2
+    aligned = dot(unit(surface.direction[:2], 1e-6), surface.frame[:2]) ** 2
     wide, long = surface.footprint**2, (surface.footprint / slant) ** 2
     across = np.sqrt(aligned * wide + (1 - aligned) * long)
     along = np.sqrt(aligned * long + (1 - aligned) * wide)
@@ -68,7 +67,7 @@ def paint_coverage(
     """Share of each pixel under the paint of one boundary, and whether that paint is yellow.
 
     Args:
-        params: (N, 2) station, and distance to the boundary, metres; further columns do not count.
+        params: (2, N) station, and distance to the boundary, metres; further rows do not count.
         codes: (N,) which mark the boundary has.
         marks: the scene's table.
         across, along: the pixel's extent in metres; tiny values ask for the exact point.
@@ -77,7 +76,7 @@ def paint_coverage(
         [(0, 0, 0, 0) if m is None else (m.dashed, m.offset, m.width, m.yellow) for m in marks], np.float32
     )
     dashed, offset, width, yellow = (column.take(codes) for column in table.T)
-    station, distance = params[:, 0], params[:, 1]
+    station, distance = params[0], params[1]
     across = np.broadcast_to(np.asarray(across, np.float32), distance.shape)
     along = np.broadcast_to(np.asarray(along, np.float32), distance.shape)
     paint = line_coverage(distance - offset, width, across) * (width > 0)
@@ -90,17 +89,17 @@ def on_paint(params: np.ndarray, codes: np.ndarray, marks: list[Mark | None]) ->
     """(N,) bool: whether the very point lies on paint, worn or not: the RoadLines label.
 
     Args:
-        params, codes: `params` (N, 3) and `marks` (N, 2) of road triangles.
+        params, codes: `params` (3, N) and `marks` (2, N) of road triangles.
         marks: the scene's table.
     """
-    sides = ((params[:, :: 1 + side], codes[:, side]) for side in (0, 1))
+    sides = ((params[:: 1 + side], codes[side]) for side in (0, 1))
     return sum(paint_coverage(*side, marks, 1e-3, 1e-3)[0] for side in sides) > 0.5
 
 
 def _asphalt_tone(surface: Surface, ground: GroundLook, across: np.ndarray) -> np.ndarray:
     """(N,) brightness of the asphalt about 1."""
-    x, y = surface.point[:, 0], surface.point[:, 1]
-    station, inner, outer = surface.params.T
+    x, y, _ = surface.point
+    station, inner, outer = surface.params
     fine = sample_tile(fractal_tile(11, 0.3, 20, 250), x, y, 3.1) * fade(surface.footprint, 0.035)
     coarse = sample_tile(fractal_tile(12, 1.3, 1, 80), x, y, 37.0)
     tone = 1 + np.float32(ground.grain * 0.45) * fine + np.float32(ground.blotch) * 0.5 * coarse
@@ -124,9 +123,9 @@ def _asphalt_tone(surface: Surface, ground: GroundLook, across: np.ndarray) -> n
 
 def _patches(surface: Surface, strength: float, across: np.ndarray) -> np.ndarray:
     """Rectangular repairs, darker or lighter than the road, one chance per 11 m of lane."""
-    station, inner, outer = surface.params.T
+    station, inner, outer = surface.params
     cell = np.floor(station / 11.0)
-    heading = np.floor(surface.frame[:, 0] * 0.01)
+    heading = np.floor(surface.frame[0] * 0.01)
     key = (cell.astype(np.int64) * 73856093) ^ (heading.astype(np.int64) * 19349663)
     key = key ^ (np.round(inner + outer, 1) * 10).astype(np.int64) * 83492791
     draw = [((key * m >> 7) & 1023).astype(np.float32) / 1023 for m in (2654435761, 2246822519, 3266489917)]
@@ -140,7 +139,7 @@ def _patches(surface: Surface, strength: float, across: np.ndarray) -> np.ndarra
 
 def _unworn(point: np.ndarray, footprint: np.ndarray, wear: float) -> np.ndarray:
     """(N,) share of the paint that is left."""
-    x, y = point[:, 0], point[:, 1]
+    x, y, _ = point
     worn = sample_tile(fractal_tile(15, 0.9, 3, 240), x, y, 5.3) * fade(footprint, 0.4)
     stretch = sample_tile(fractal_tile(16, 1.5, 1, 30), x, y, 83.0)
     left = smoothstep(-0.5, 0.9, worn + 0.55 * stretch + 1.1 - 1.9 * wear)
@@ -148,15 +147,14 @@ def _unworn(point: np.ndarray, footprint: np.ndarray, wear: float) -> np.ndarray
 
 
 def pavement_albedo(surface: Surface, look: Look) -> np.ndarray:
-    """(N, 3) linear albedo of the sidewalk: slabs with joints, and the kerb's top beside the road."""
+    """(3, N) linear albedo of the sidewalk: slabs with joints, and the kerb's top beside the road."""
     ground, colours = look.ground, look.colours
     across, along = pixel_extent(surface)
-    station, inner, _ = surface.params.T
-    x, y = surface.point[:, 0], surface.point[:, 1]
+    station, inner, _ = surface.params
+    x, y, _ = surface.point
     side = ground.slab_metres
     joints = np.maximum(pulse_coverage(station, side, 0.04, along), pulse_coverage(inner, side, 0.04, across))
     noise = sample_tile(fractal_tile(17, 1.0, 2, 160), x, y, 9.0)
     tone = (1 + (0.03 + 0.35 * ground.grain) * 0.5 * noise) * (1 - 0.35 * joints)
-    kerb = line_coverage(inner, 0.36, across)[:, None]
-    colour = colours["slab"] + kerb * (colours["kerb"] - colours["slab"])
-    return colour * tone[:, None]
+    kerb = line_coverage(inner, 0.36, across)
+    return mixed(colours["slab"][:, None], colours["kerb"][:, None], kerb) * tone

@@ -69,7 +69,7 @@ def detect(radar: Radar, stage: Stage, motion: RigidMotion, period_s: float, rng
     _, instances = stage.labels(seen)
     points = seen.points()
     moved = (points - stage.points_before(points, instances)) / motion.delta_s
-    velocity = dot(moved - motion.velocity, directions)
+    velocity = dot((moved - motion.velocity).T, directions.T)
     azimuth, altitude = np.arctan2(local[:, 1], local[:, 0]), np.arcsin(local[:, 2])
     hit = seen.distance <= length
     return np.stack([velocity, azimuth, altitude, seen.distance], axis=-1)[hit].astype(np.float32)

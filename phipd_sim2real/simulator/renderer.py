@@ -15,12 +15,12 @@ from phipd_sim2real.simulator.lamps import head_lamps, street_lamps
 from phipd_sim2real.simulator.lens import develop
 from phipd_sim2real.simulator.looks import LOOKS
 from phipd_sim2real.simulator.rays import CameraView, axis_cosines, shadow_pattern, sun_points
-from phipd_sim2real.simulator.scene import Geometry, Scene
+from phipd_sim2real.simulator.scene import Scene
 from phipd_sim2real.simulator.screen import IS_GROUND, SKY, edges, soften
 from phipd_sim2real.simulator.shading import Shader
 from phipd_sim2real.simulator.signal_heads import LightShown, LightTable
 from phipd_sim2real.simulator.sky import Weather, light, sky_radiance
-from phipd_sim2real.simulator.surface import Hits, Surface, shading_normal
+from phipd_sim2real.simulator.surface import Surface, columns, interleaved, put
 from phipd_sim2real.simulator.triangles import Material
 
 SKY_DEPTH = 1000.0
@@ -132,11 +132,15 @@ class _Picture:
         """Shades, smooths edges and develops the picture; (H, W, 3) uint8."""
         shape = (self._view.height, self._view.width)
         material = seen.material.reshape(shape)
-        open_ground, open_rest = soften(self._sunlight(seen).reshape(shape), material)
-        radiance, normal = self._shade(seen, np.where(IS_GROUND[seen.material], open_ground, open_rest))
-        edge = edges(material, seen.distance.reshape(shape), normal.reshape(*shape, 3))
-        self._smooth_edges(radiance, edge, open_ground, open_rest)
-        return develop(radiance.reshape(*shape, 3), self._look.lens, seed)
+        sunlight = Sunlight(*soften(self._sunlight(seen).reshape(shape), material))
+        surfaces = self._surfaces(seen, sunlight)
+        radiance = self._radiance(seen, surfaces)
+        normal = np.zeros_like(radiance)
+        for surface in surfaces:
+            put(normal, surface.rows, surface.normal)
+        edge = edges(material, seen.distance.reshape(shape), normal.reshape(3, *shape))
+        self._smooth_edges(radiance, np.flatnonzero(edge), sunlight)
+        return develop(radiance.reshape(3, *shape), self._look.lens, seed)
 
     def _flow(self, seen: Seen, instances: np.ndarray) -> np.ndarray:
         """(N, 2) float32 pixels; the sky moves as what is infinitely far."""
@@ -154,78 +158,53 @@ class _Picture:
         """(N,) 0 or 1: one ray per pixel to a point of the sun's disc, 16 points in a 4 × 4 pattern."""
         lit = np.ones(len(seen.distance), np.float32)
         spot = sun_points(self._light.sun_direction, self._light.spread)
-        towards = spot.take(shadow_pattern(self._view.width, self._view.height), axis=0)
-        points = seen.points()
-        for _, hits in seen.layers:
-            rows = hits.rows
-            starts = points.take(rows, axis=0) + hits.normal * np.float32(0.03)
-            lit[rows] *= ~self._stage.blocked(starts, towards.take(rows, axis=0))
+        pattern = shadow_pattern(self._view.width, self._view.height)
+        for hits in seen.layers:
+            starts = interleaved(hits.point + hits.face * np.float32(0.03))
+            lit[hits.rows] = ~self._stage.blocked(starts, spot.take(pattern.take(hits.rows), axis=0))
         return lit
 
-    def _shade(self, seen: Seen, visibility: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(N, 3) radiance and (N, 3) shading normals."""
+    def _surfaces(self, seen: Seen, sunlight: Sunlight, pixels: np.ndarray | None = None) -> list[Surface]:
+        """What was hit, material by material; `pixels` tells each ray's pixel where that is not its row."""
+        surfaces = []
+        for hits in seen.layers:
+            for material, run in hits.runs():
+                part = hits.part(run)
+                visibility = sunlight(material, part["rows"] if pixels is None else pixels.take(part["rows"]))
+                footprint = part["distance"] * np.float32(self._view.pixel)
+                surfaces.append(Surface(**part, material=material, footprint=footprint, visibility=visibility))
+        return surfaces
+
+    def _radiance(self, seen: Seen, surfaces: Sequence[Surface]) -> np.ndarray:
+        """(3, N) linear radiance along the rays."""
         sky = np.flatnonzero(seen.material == SKY)
-        rows = [sky]
-        radiance = [sky_radiance(self._light, seen.directions.take(sky, axis=0))]
-        normals = [np.zeros((len(sky), 3), np.float32)]
-        for layer, hits in seen.layers:
-            kinds = seen.material.take(hits.rows)
-            for kind in np.flatnonzero(np.bincount(kinds)).tolist():
-                chosen = np.flatnonzero(kinds == kind)
-                surface = self._surface(seen, layer, hits, chosen, Material(kind), visibility)
-                rows.append(hits.rows.take(chosen))
-                radiance.append(self._shader.radiance(surface, Material(kind)))
-                normals.append(surface.normal)
-        return _in_order(rows, radiance), _in_order(rows, normals)
+        radiance = np.empty((3, len(seen.material)), np.float32)
+        put(radiance, sky, sky_radiance(self._light, columns(seen.directions, sky)))
+        for surface in surfaces:
+            put(radiance, surface.rows, self._shader.radiance(surface))
+        return radiance
 
-    def _surface(
-        self,
-        seen: Seen,
-        layer: Geometry,
-        hits: Hits,
-        chosen: np.ndarray,
-        material: Material,
-        visibility: np.ndarray,
-    ) -> Surface:
-        rows, triangle, soup = hits.rows.take(chosen), hits.triangle.take(chosen), layer.soup
-        direction, distance = seen.directions.take(rows, axis=0), seen.distance.take(rows)
-        point = seen.origins.take(rows, axis=0) + direction * distance[:, None]
-        params, frame = hits.params(soup, chosen), soup.frame.take(triangle, axis=0)
-        return Surface(
-            point=point,
-            direction=direction,
-            distance=distance,
-            normal=shading_normal(material, hits.normal.take(chosen, axis=0), params, frame, point),
-            footprint=distance * np.float32(self._view.pixel),
-            visibility=visibility.take(rows),
-            params=params,
-            variate=soup.variate.take(triangle, axis=0),
-            frame=frame,
-            marks=soup.marks.take(triangle, axis=0),
-        )
-
-    def _smooth_edges(
-        self, radiance: np.ndarray, edge: np.ndarray, open_ground: np.ndarray, open_rest: np.ndarray
-    ) -> None:
+    def _smooth_edges(self, radiance: np.ndarray, pixels: np.ndarray, sunlight: Sunlight) -> None:
         """Replaces pixels on edges by the mean of four rays, in place."""
-        pixels = np.flatnonzero(edge)
         if not len(pixels):
             return
         seen = self._stage.see(_joined([self._view.rays(dx, dy, pixels) for dx, dy in _JITTER]))
-        again = np.tile(pixels, len(_JITTER))
-        visible = np.where(IS_GROUND[seen.material], open_ground.take(again), open_rest.take(again))
-        colour, _ = self._shade(seen, visible)
+        colour = self._radiance(seen, self._surfaces(seen, sunlight, np.tile(pixels, len(_JITTER))))
         # Highlights are clipped first, or one ray into the sun would bleach the whole pixel.
-        total = np.minimum(colour, 4.0).reshape(len(_JITTER), len(pixels), 3)
-        radiance[pixels] = (total.sum(0) + np.minimum(radiance.take(pixels, axis=0), 4.0)) / (len(_JITTER) + 1)
+        total = np.minimum(colour, 4.0).reshape(3, len(_JITTER), len(pixels)).sum(1)
+        radiance[:, pixels] = (total + np.minimum(radiance.take(pixels, axis=1), 4.0)) / (len(_JITTER) + 1)
 
 
-def _in_order(rows: Sequence[np.ndarray], values: Sequence[np.ndarray]) -> np.ndarray:
-    """(N, 3) float32 values, part by part, put to the rows that the parts belong to, together 0 … N - 1."""
-    order = np.concatenate(rows)
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    return np.concatenate(values, dtype=np.float32, casting="same_kind").take(place, axis=0)
+@dataclass(frozen=True)
+class Sunlight:
+    """Share of the sun that reaches the ground and the rest of a picture, each (H·W,) float32."""
+
+    ground: np.ndarray
+    rest: np.ndarray
+
+    def __call__(self, material: Material, pixels: np.ndarray) -> np.ndarray:
+        """(n,) share at points of one material that n pixels show."""
+        return (self.ground if IS_GROUND[material] else self.rest).take(pixels)
 
 
 def _joined(parts: Sequence[Rays]) -> Rays:

@@ -42,7 +42,7 @@ def edges(material: np.ndarray, distance: np.ndarray, normal: np.ndarray) -> np.
     Args:
         material: (H, W) uint8.
         distance: (H, W) float32 metres.
-        normal: (H, W, 3) float32 unit normals.
+        normal: (3, H, W) float32 unit normals.
 
     Returns:
         (H·W,) bool.
@@ -50,8 +50,8 @@ def edges(material: np.ndarray, distance: np.ndarray, normal: np.ndarray) -> np.
     solid, depth = _IS_SOLID[material], np.log(distance)
     edge = np.zeros(material.shape, bool)
     for axis in (0, 1):
-        m, s, d, n, e = (np.swapaxes(a, 0, axis) for a in (material, solid, depth, normal, edge))
-        other_face = np.einsum("ijk,ijk->ij", n[:-1], n[1:]) < 0.6
+        m, s, d, x, y, z, e = (np.swapaxes(a, 0, axis) for a in (material, solid, depth, *normal, edge))
+        other_face = x[:-1] * x[1:] + y[:-1] * y[1:] + z[:-1] * z[1:] < 0.6
         differs = (m[:-1] != m[1:]) | (s[:-1] & s[1:] & (other_face | (np.abs(d[:-1] - d[1:]) > 0.2)))
         e[:-1] |= differs
         e[1:] |= differs

@@ -97,16 +97,16 @@ class LightTable:
         return table
 
     def lit(self, frame: np.ndarray) -> np.ndarray:
-        """(N,) bool: whether the lamps at N points are on, told by their (N, 3) frames."""
-        return self.states[frame[:, 0].astype(np.intp)] == frame[:, 1]
+        """(N,) bool: whether the lamps at N points are on, told by their (3, N) frames."""
+        return self.states[frame[0].astype(np.intp)] == frame[1]
 
 
 def lens_albedo(frame: np.ndarray) -> np.ndarray:
-    """(N, 3) float32: the tinted glass of lamps, told by their (N, 3) frames."""
-    return _LENSES[frame[:, 1].astype(np.intp)]
+    """(3, N) float32: the tinted glass of lamps, told by their (3, N) frames."""
+    return _LENSES[frame[1].astype(np.intp)].T
 
 
 def lamp_radiance(frame: np.ndarray, table: LightTable, night: float) -> np.ndarray:
-    """(N, 3) float32 light that lamps send out by themselves; `night` is 0 by day and 1 at night."""
+    """(3, N) float32 light that lamps send out by themselves; `night` is 0 by day and 1 at night."""
     strength = table.lit(frame) * np.float32(1 - (1 - _DIMMED) * night)
-    return _LIT[frame[:, 1].astype(np.intp)] * strength[:, None]
+    return _LIT[frame[1].astype(np.intp)].T * strength

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from phipd_sim2real.simulator.look import Look
-from phipd_sim2real.simulator.textures import fractal_tile, sample_tile, smoothstep
+from phipd_sim2real.simulator.textures import fractal_tile, mixed, raised, sample_tile, smoothstep
 
 
 @dataclass(frozen=True)
@@ -150,20 +150,20 @@ def _sun_direction(weather: Weather, height: float) -> np.ndarray:
 
 
 def sky_radiance(light: Light, directions: np.ndarray, sun_disc: bool = True) -> np.ndarray:
-    """(N, 3) float32 linear radiance of the sky along (N, 3) unit directions; below the horizon it is haze."""
-    height = np.maximum(directions[:, 2], 0)
+    """(3, N) float32 linear radiance of the sky along (3, N) unit directions; below the horizon it is haze."""
+    height = np.maximum(directions[2], 0)
     share = (1 - np.sqrt(height)) ** 2
-    colour = light.zenith + share[:, None] * (light.horizon - light.zenith)
-    towards_sun = np.maximum(directions @ light.sun_direction, 0)
+    colour = mixed(light.zenith[:, None], light.horizon[:, None], share)
+    towards_sun = np.maximum(light.sun_direction @ directions, 0)
     if sun_disc:
-        colour = colour + _clouds(light, directions, height, towards_sun, colour)
-    glow = 0.25 * towards_sun**8 + (0.35 + light.cover) * towards_sun**90
+        colour += _clouds(light, directions, height, towards_sun, colour)
+    glow = 0.25 * raised(towards_sun, 8) + (0.35 + light.cover) * raised(towards_sun, 90)
     if sun_disc:
         glow = glow + (1 - light.cover) ** 2 * 30 * smoothstep(0.9992, 0.9999, towards_sun)
-    colour = colour + glow[:, None] * (light.sun * np.float32(0.5 * (1 - 0.6 * light.cover)))
+    colour += glow * (light.sun * np.float32(0.5 * (1 - 0.6 * light.cover)))[:, None]
     if light.fog and sun_disc:
         veil = 1 - np.exp(-_FOG_LAYER_M * np.float32(light.fog) / (height + 0.05))
-        colour = colour + veil[:, None] * (light.horizon * np.float32(0.95) - colour)
+        colour = mixed(colour, (light.horizon * np.float32(0.95))[:, None], veil)
     return colour
 
 
@@ -176,10 +176,10 @@ def _clouds(
 ) -> np.ndarray:
     """What clouds add to the clear sky's colour: fractal noise on a plane high above."""
     reach = 1 / (height + 0.09)
-    x = directions[:, 0] * reach + np.float32(light.drift[0])
-    y = directions[:, 1] * reach + np.float32(light.drift[1])
+    x = directions[0] * reach + np.float32(light.drift[0])
+    y = directions[1] * reach + np.float32(light.drift[1])
     density = sample_tile(fractal_tile(901, 1.7, 1, 120), x, y, 9.0)
     body = smoothstep(1.7 - 3.2 * light.cover, 2.4 - 2.4 * light.cover, density)
     body = body * np.clip(height * 9, 0, 1) * (0.92 - 0.3 * max(light.cover - 0.6, 0))
-    bright = 0.82 + 0.18 * towards_sun**4 - 0.14 * light.cover * np.clip(density, 0, 2)
-    return body[:, None] * (light.cloud * bright[:, None] * np.float32(1.5 - 0.6 * light.cover) - colour)
+    bright = 0.82 + 0.18 * raised(towards_sun, 4) - 0.14 * light.cover * np.clip(density, 0, 2)
+    return body * (light.cloud[:, None] * (bright * np.float32(1.5 - 0.6 * light.cover)) - colour)

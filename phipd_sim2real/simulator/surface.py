@@ -2,83 +2,127 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 
 from phipd_sim2real.simulator.triangles import Material, Triangles
 
+# Vectors of many points are kept as (3, N): numpy then works along N and not three numbers at a time, which is
+# several times slower. The ray caster alone wants (N, 3).
+
+
+def columns(table: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The chosen rows of an (N, C) table as (C, n)."""
+    # Rows of pixels are gathered by `take`: indexing by an array is several times slower.
+    return np.ascontiguousarray(table.take(rows, axis=0).T)
+
+
+def interleaved(vectors: np.ndarray) -> np.ndarray:
+    """(3, N) float32 as (N, 3)."""
+    return np.stack(list(vectors), axis=-1)
+
+
+def put(target: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:
+    """Sets columns of a (3, N) array to (3, n) values, one component at a time, which is several times faster."""
+    for component, part in zip(target, values, strict=True):
+        component[rows] = part
+
 
 def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(N,) dot products of two (N, C) arrays, summed from the first column on."""
-    total = a[:, 0] * b[:, 0]
-    for column in range(1, a.shape[1]):
-        total += a[:, column] * b[:, column]
+    """(N,) dot products of two (C, N) arrays, summed from the first component on."""
+    total = a[0] * b[0]
+    for one, other in zip(a[1:], b[1:], strict=True):
+        total += one * other
     return total
 
 
-@dataclass(frozen=True)
-class Surface:
-    """N visible points of one material; every array is float32 unless said.
-
-    Attributes:
-        point: (N, 3) world metres.
-        direction: (N, 3) unit vectors of the sight rays.
-        distance: (N,) metres.
-        normal: (N, 3) unit shading normals that face the eye.
-        footprint: (N,) metres that a pixel spans across the ray at the point.
-        visibility: (N,) share of the sun that reaches the point.
-        params, variate, frame: (N, 3), as in `Triangles`.
-        marks: (N, 2) uint8.
-    """
-
-    point: np.ndarray
-    direction: np.ndarray
-    distance: np.ndarray
-    normal: np.ndarray
-    footprint: np.ndarray
-    visibility: np.ndarray
-    params: np.ndarray
-    variate: np.ndarray
-    frame: np.ndarray
-    marks: np.ndarray
+def unit(vectors: np.ndarray, least: float) -> np.ndarray:
+    """(C, N) vectors at length 1; those shorter than `least` stay shorter."""
+    return vectors / np.maximum(np.sqrt(dot(vectors, vectors)), np.float32(least))
 
 
 @dataclass(frozen=True)
 class Hits:
-    """First hits of N rays in one `Triangles` soup.
+    """First hits of n rays in one `Triangles` soup; those of one material stand together.
 
     Attributes:
+        soup: what they hit.
         rows: (n,) int, the rays that hit.
-        triangle: (n,) int, what they hit.
+        triangle: (n,) int, where in the soup.
         u, v: (n,) float32 barycentric coordinates.
-        normal: (n, 3) float32 unit geometric normals that face the eye.
+        point: (3, n) float32 world metres.
+        direction: (3, n) float32 unit vectors of the rays.
+        distance: (n,) float32 metres.
+        face: (3, n) float32 unit geometric normals that face the eye.
     """
 
+    soup: Triangles
     rows: np.ndarray
     triangle: np.ndarray
     u: np.ndarray
     v: np.ndarray
-    normal: np.ndarray
+    point: np.ndarray
+    direction: np.ndarray
+    distance: np.ndarray
+    face: np.ndarray
 
-    def params(self, soup: Triangles, chosen: np.ndarray) -> np.ndarray:
-        """(m, 3) interpolated params of the chosen hits."""
-        # Rows of pixels are gathered by `take`: indexing by an array is several times slower.
-        corner = soup.params.take(self.triangle.take(chosen), axis=0)
-        u, v = self.u.take(chosen)[:, None], self.v.take(chosen)[:, None]
-        return corner[:, 0] * (1 - u - v) + corner[:, 1] * u + corner[:, 2] * v
+    @cached_property
+    def params(self) -> np.ndarray:
+        """(3, n) float32, interpolated between the triangles' corners."""
+        corner = columns(self.soup.params.reshape(-1, 9), self.triangle).reshape(3, 3, -1)
+        return corner[0] * (1 - self.u - self.v) + corner[1] * self.u + corner[2] * self.v
+
+    @cached_property
+    def variate(self) -> np.ndarray:
+        """(3, n) float32, as in `Triangles`."""
+        return columns(self.soup.variate, self.triangle)
+
+    @cached_property
+    def frame(self) -> np.ndarray:
+        """(3, n) float32, as in `Triangles`."""
+        return columns(self.soup.frame, self.triangle)
+
+    @cached_property
+    def marks(self) -> np.ndarray:
+        """(2, n) uint8, as in `Triangles`."""
+        return columns(self.soup.marks, self.triangle)
+
+    def runs(self) -> Iterator[tuple[Material, slice]]:
+        """The materials that were hit, and where their hits are."""
+        ends = np.cumsum(np.bincount(self.soup.material.take(self.triangle), minlength=len(Material))).tolist()
+        for kind, (begin, end) in enumerate(zip([0, *ends], ends, strict=False)):
+            if begin < end:
+                yield Material(kind), slice(begin, end)
+
+    def part(self, run: slice) -> dict[str, np.ndarray]:
+        """The attributes of a run of hits."""
+        arrays = {field.name: getattr(self, field.name) for field in fields(Hits)[1:]}
+        return {"soup": self.soup} | {name: values[..., run] for name, values in arrays.items()}
 
 
-def shading_normal(
-    material: Material, geometric: np.ndarray, params: np.ndarray, frame: np.ndarray, point: np.ndarray
-) -> np.ndarray:
-    """Smooth normals of terrain and crowns, the geometric ones of everything else; (m, 3) unit."""
-    if material is Material.TERRAIN:
-        normal = params
-    elif material is Material.CROWN:
-        away = point - frame
-        away = away / np.maximum(np.sqrt(dot(away, away))[:, None], 1e-3)
-        normal = 0.7 * away + 0.3 * geometric
-    else:
-        return geometric
-    return normal / np.maximum(np.sqrt(dot(normal, normal))[:, None], 1e-6)
+@dataclass(frozen=True)
+class Surface(Hits):
+    """Visible points of one material.
+
+    Attributes:
+        material: of all of them.
+        footprint: (n,) float32 metres that a pixel spans across the ray at the point.
+        visibility: (n,) float32 share of the sun that reaches the point.
+    """
+
+    material: Material
+    footprint: np.ndarray
+    visibility: np.ndarray
+
+    @cached_property
+    def normal(self) -> np.ndarray:
+        """(3, n) unit shading normals: smooth on terrain and crowns, the geometric ones of everything else."""
+        if self.material is Material.TERRAIN:
+            return unit(self.params, 1e-6)
+        if self.material is Material.CROWN:
+            away = unit(self.point - self.frame, 1e-3)
+            return unit(np.float32(0.7) * away + np.float32(0.3) * self.face, 1e-6)
+        return self.face

@@ -96,3 +96,16 @@ def smoothstep(low: float, high: float, x: np.ndarray) -> np.ndarray:
     """The cubic that rises from 0 at `low` to 1 at `high`."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
+
+
+def mixed(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """From `first` at a share of 0 to `second` at 1; (C, N) colours, or (C, 1) where all points have one."""
+    return first + share * (second - first)
+
+
+def raised(x: np.ndarray, power: int) -> np.ndarray:
+    """x to a whole power ≥ 1 by repeated squaring, where numpy's own takes logarithms."""
+    if power == 1:
+        return x
+    half = raised(x, power // 2)
+    return half * half * x if power % 2 else half * half

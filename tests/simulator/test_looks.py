@@ -110,20 +110,20 @@ def test_the_sky_is_finite_in_every_direction(name):
     direction = np.random.default_rng(1).normal(size=(2000, 3)).astype(np.float32)
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     for cloudiness in (0.0, 50.0, 100.0):
-        sky = sky_radiance(light(LOOKS[name], Weather(cloudiness=cloudiness)), direction)
+        sky = sky_radiance(light(LOOKS[name], Weather(cloudiness=cloudiness)), direction.T)
         assert sky.dtype == np.float32
         assert np.isfinite(sky).all()
         assert (sky >= 0).all()
 
 
 def test_a_plain_lens_leaves_a_flat_picture_flat():
-    image = develop(np.full((32, 48, 3), 0.2, np.float32), LOOKS["source"].lens, 0)
+    image = develop(np.full((3, 32, 48), 0.2, np.float32), LOOKS["source"].lens, 0)
     assert image.shape == (32, 48, 3)
     assert np.ptp(image) == 0
 
 
 def test_vignette_darkens_corners_and_grain_has_its_strength():
-    flat = np.full((64, 96, 3), 0.2, np.float32)
+    flat = np.full((3, 64, 96), 0.2, np.float32)
     lens = replace(LOOKS["target"].lens, grain=0.0)
     clean = develop(flat, lens, 0).astype(float)
     assert clean[0, 0].mean() < clean[32, 48].mean() - 15
@@ -132,6 +132,6 @@ def test_vignette_darkens_corners_and_grain_has_its_strength():
 
 
 def test_exposure_follows_the_scene_but_not_fully():
-    flat = np.full((16, 16, 3), 0.2, np.float32)
+    flat = np.full((3, 16, 16), 0.2, np.float32)
     dark, bright = (develop(flat * gain, LOOKS["target"].lens, 0).mean() for gain in (0.5, 2.0))
     assert dark < bright < 4 * dark

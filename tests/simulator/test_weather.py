@@ -23,7 +23,7 @@ from phipd_sim2real.simulator.renderer import Renderer
 from phipd_sim2real.simulator.scene import Geometry, Scene
 from phipd_sim2real.simulator.sky import Weather, light
 from phipd_sim2real.simulator.surface import Surface
-from phipd_sim2real.simulator.triangles import Label
+from phipd_sim2real.simulator.triangles import Label, Material, triangles
 
 DAY = Weather(sun_altitude_deg=45.0)
 NIGHT = Weather(sun_altitude_deg=-40.0)
@@ -91,20 +91,25 @@ def test_a_car_throws_a_shadow_in_the_head_lamps(renderer):
     assert hidden.tolist() == [False, False, True, True]
 
 
+def facing(points, normals):
+    """A surface of (3, n) points with (3, n) normals."""
+    count = points.shape[1]
+    nothing, vectors, rows = np.zeros(count, np.float32), np.zeros((3, count), np.float32), np.arange(count)
+    soup = triangles(np.zeros((1, 3, 3)), Material.PAINTWORK, Label.CAR)
+    hits = (rows, np.zeros(count, np.intp), nothing, nothing, points, vectors, nothing, normals)
+    return Surface(soup, *hits, material=Material.PAINTWORK, footprint=nothing, visibility=nothing)
+
+
 def test_a_lamp_obeys_the_inverse_square_and_the_cosine():
     lamp = replace(head_lamps([car(0.0, LOW | LightState.HIGH_BEAM)], np.zeros(3))[0], near=0.25, reach=1e6)
     distances = np.array([10.0, 20.0])
     points = lamp.position + lamp.axis * distances[:, None]
     for turn in (0.0, 60.0):
         tilt = np.radians(turn)
-        normal = np.tile([-np.cos(tilt), np.sin(tilt), 0], (2, 1)).astype(np.float32)
-        nothing = np.zeros((2, 3), np.float32)
-        empty = np.zeros(2, np.float32)
-        flat = Surface(
-            points.astype(np.float32), nothing, empty, normal, empty, empty, nothing, nothing, nothing, nothing
-        )
+        normal = np.tile([[-np.cos(tilt)], [np.sin(tilt)], [0]], 2).astype(np.float32)
+        flat = facing(points.astype(np.float32).T, normal)
         got = irradiance([lamp], flat, lambda points, rays, reach: np.zeros(len(points), bool))
-        np.testing.assert_allclose(got[:, 0], lamp.colour[0] * np.cos(tilt) / distances**2, rtol=1e-3)
+        np.testing.assert_allclose(got[0], lamp.colour[0] * np.cos(tilt) / distances**2, rtol=1e-3)
     assert not irradiance([lamp], flat, lambda points, rays, reach: np.ones(len(points), bool)).any()
 
 
