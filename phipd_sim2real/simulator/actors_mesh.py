@@ -12,7 +12,6 @@ from phipd_sim2real.simulator.triangles import (
     Label,
     Material,
     Triangles,
-    concatenate,
     prism,
     quads,
     rectangle,
@@ -63,22 +62,30 @@ _VAN = ((-1, 0.2), (1, 0.18), (0.98, 0.4), (0.74, 0.5), (-0.98, 0.52), (-1, 0.4)
 
 def actors_triangles(actors: Sequence[ActorShape]) -> Triangles | None:
     """All actors in the world frame as one soup; None where there are none."""
-    parts = [_placed(actor) for actor in actors]
-    return concatenate(parts) if parts else None
+    if not actors:
+        return None
+    kinds, labels = zip(*(_kind(actor.type_id) for actor in actors), strict=True)
+    shapes = [_SHAPES[kind]() for kind in kinds]
+    material = np.concatenate([material for _, material in shapes])
+    counts = [len(material) for _, material in shapes]
+    paint = (np.array([actor.color_rgb for actor in actors], np.float64) / 255.0) ** 2.2
+    glow = _GLOW[material, np.repeat([actor.lights & 0xF for actor in actors], counts)]
+    return triangles(
+        np.concatenate([_placed(actor, shape) for actor, (shape, _) in zip(actors, shapes, strict=True)]),
+        material,
+        np.repeat(labels, counts),
+        params=glow[:, None, None],
+        variate=np.repeat(paint, counts, axis=0),
+        instance=np.repeat([actor.actor_id & 0xFFFF for actor in actors], counts),
+    )
 
 
-def _placed(actor: ActorShape) -> Triangles:
-    """One actor's shape, scaled to its extent and moved to its pose."""
-    kind, label = _kind(actor.type_id)
-    shape, material = _SHAPES[kind]()
+def _placed(actor: ActorShape, shape: np.ndarray) -> np.ndarray:
+    """(T, 3, 3) corners of a unit shape, scaled to an actor's extent and moved to its pose."""
     size = np.asarray(actor.extent_xyz) * (1, 1, 2)
     foot = np.asarray(actor.bbox_centre_xyz) - (0, 0, actor.extent_xyz[2])
     pose = actor.pose_actor_in_world
-    vertices = (shape * size + foot) @ pose[:3, :3].T + pose[:3, 3]
-    paint = (np.asarray(actor.color_rgb, np.float64) / 255.0) ** 2.2
-    glow = _GLOW[material, actor.lights & 0xF]
-    instance = actor.actor_id & 0xFFFF
-    return triangles(vertices, material, label, params=glow[:, None, None], variate=paint, instance=instance)
+    return (shape * size + foot) @ pose[:3, :3].T + pose[:3, 3]
 
 
 def _glows() -> np.ndarray:
@@ -93,6 +100,7 @@ def _glows() -> np.ndarray:
 _GLOW = _glows()
 
 
+@lru_cache(maxsize=256)
 def _kind(type_id: str) -> tuple[str, Label]:
     if type_id.startswith("walker"):
         return "walker", Label.PEDESTRIANS

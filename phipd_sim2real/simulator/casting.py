@@ -9,6 +9,7 @@ import numpy as np
 
 from phipd_sim2real.geometry import invert, transform_points
 from phipd_sim2real.simulator.actors_mesh import ActorShape, actors_triangles
+from phipd_sim2real.simulator.bundles import Bundles
 from phipd_sim2real.simulator.lane_marks import Mark
 from phipd_sim2real.simulator.pavement import on_paint
 from phipd_sim2real.simulator.rigid_motion import RigidMotion
@@ -35,12 +36,14 @@ class Rays:
         directions: (N, 3) float32 unit vectors.
         moments: (N,) int, index of each ray's moment in `delays_s`; None where all leave at once.
         delays_s: (M,) seconds after the frame's time; None where all leave at once.
+        bundles: of rays with one origin; None where nobody bundled them.
     """
 
     origins: np.ndarray
     directions: np.ndarray
     moments: np.ndarray | None = None
     delays_s: np.ndarray | None = None
+    bundles: Bundles | None = None
 
 
 @dataclass(frozen=True)
@@ -112,19 +115,27 @@ class Stage:
         distance = np.full(len(rays.directions), _MISSED)
         owner = np.full(len(distance), -1)
         found = []
-        for index, layer in enumerate(self.layers):
-            hit = layer.cast(*self._relative(index, rays))
-            nearer = hit["tfar"] < distance
-            np.copyto(distance, hit["tfar"], where=nearer)
-            owner[nearer] = index
-            found.append(hit)
+        for index in range(len(self.layers)):
+            rows, hit = self._cast(index, rays)
+            nearer = np.flatnonzero(hit["tfar"] < distance.take(rows))
+            distance[rows.take(nearer)] = hit["tfar"].take(nearer)
+            owner[rows.take(nearer)] = index
+            found.append((rows, hit))
         material = np.full(len(distance), SKY, np.uint8)
         layers = []
-        for index, (layer, hit) in enumerate(zip(self.layers, found, strict=True)):
-            hits = _hits(layer, hit, np.flatnonzero(owner == index), rays, distance)
+        for index, (layer, (rows, hit)) in enumerate(zip(self.layers, found, strict=True)):
+            hits = _hits(layer, rays, rows, hit, np.flatnonzero(owner.take(rows) == index))
             material[hits.rows] = layer.soup.material.take(hits.triangle)
             layers.append(hits)
         return Seen(rays.origins, rays.directions, distance, material, tuple(layers))
+
+    def _cast(self, layer: int, rays: Rays) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """First hits in one layer of the rays that may meet it, with their (n,) rows."""
+        origins, directions = self._relative(layer, rays)
+        if not layer or rays.bundles is None:
+            return np.arange(len(directions)), self.layers[layer].cast(origins, directions)
+        rows = rays.bundles.meeting(*_balls(self.actors, rays.origins[0]))
+        return rows, self.layers[layer].cast(origins.take(rows, axis=0), directions.take(rows, axis=0))
 
     def _relative(self, layer: int, rays: Rays) -> tuple[np.ndarray, np.ndarray]:
         """The rays as an actor that moves during the cast meets them, in the world of the frame's time."""
@@ -171,22 +182,40 @@ class Stage:
         return before
 
 
-def _hits(layer: Geometry, hit: dict[str, np.ndarray], rows: np.ndarray, rays: Rays, distance: np.ndarray) -> Hits:
-    """What the rays of the chosen rows hit in a layer, by material."""
-    rows = rows.take(layer.soup.material.take(hit["primID"].take(rows)).argsort(kind="stable"))
-    direction, distance = columns(rays.directions, rows), distance.take(rows)
-    face = unit(columns(hit["Ng"], rows), 1e-12)
+def _hits(layer: Geometry, rays: Rays, rows: np.ndarray, hit: dict[str, np.ndarray], first: np.ndarray) -> Hits:
+    """What those of a layer's casts that nothing comes before have hit, by material.
+
+    Args:
+        layer: what was cast at.
+        rays: all of them.
+        rows: (n,) which of them were cast.
+        hit: what was found.
+        first: (m,) which of the n nothing comes before.
+    """
+    first = first.take(layer.soup.material.take(hit["primID"].take(first)).argsort(kind="stable"))
+    rows = rows.take(first)
+    direction, distance = columns(rays.directions, rows), hit["tfar"].take(first)
+    face = unit(columns(hit["Ng"], first), 1e-12)
     return Hits(
         soup=layer.soup,
         rows=rows,
-        triangle=hit["primID"].take(rows),
-        u=hit["u"].take(rows),
-        v=hit["v"].take(rows),
+        triangle=hit["primID"].take(first),
+        u=hit["u"].take(first),
+        v=hit["v"].take(first),
         point=columns(rays.origins, rows) + direction * distance,
         direction=direction,
         distance=distance,
         face=np.where(dot(face, direction) > 0, -face, face),
     )
+
+
+def _balls(actors: Sequence[ActorShape], eye: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(A, 3) middles of actors from the eye, world metres, and (A,) radii that hold their shapes."""
+    poses = np.stack([actor.pose_actor_in_world for actor in actors])
+    local = np.array([actor.bbox_centre_xyz for actor in actors])
+    middles = np.einsum("nij,nj->ni", poses[:, :3, :3], local) + poses[:, :3, 3]
+    # Lamps stand out of the boxes a little.
+    return middles - eye, 1.05 * np.linalg.norm([actor.extent_xyz for actor in actors], axis=1)
 
 
 def _motion(actor: ActorShape, delta_s: float) -> RigidMotion:
@@ -198,8 +227,9 @@ def _around(eye: np.ndarray, actors: Sequence[ActorShape]) -> list[ActorShape]:
     """Actors in range that do not carry the sensor: those whose box, a little larger, does not hold it."""
     kept = []
     for actor in actors:
-        local = transform_points(invert(actor.pose_actor_in_world), eye[None])[0] - actor.bbox_centre_xyz
+        turn, place = actor.pose_actor_in_world[:3, :3], actor.pose_actor_in_world[:3, 3]
+        local = (eye - place) @ turn - actor.bbox_centre_xyz
         inside = (np.abs(local) < np.add(actor.extent_xyz, _CARRIER_MARGIN)).all()
-        if not inside and np.linalg.norm(local) < _ACTOR_RANGE:
+        if not inside and local @ local < _ACTOR_RANGE**2:
             kept.append(actor)
     return kept

@@ -7,9 +7,13 @@ from functools import lru_cache
 
 import numpy as np
 
+from phipd_sim2real.simulator.bundles import Bundles
 from phipd_sim2real.simulator.casting import Rays
 from phipd_sim2real.simulator.optics import DIRECTIONS, Optics, Readout, pinhole
 from phipd_sim2real.simulator.rigid_motion import RigidMotion
+
+_TILE = 16
+"""Pixels along the side of the squares that sight rays are bundled by."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +71,15 @@ class CameraView:
 
     def rays(self, dx: float = 0.0, dy: float = 0.0, pixels: np.ndarray | slice = slice(None)) -> Rays:
         """Rays in the world through the chosen pixels' centres moved by (dx, dy) pixels."""
-        local = sight_rays(self.optics, dx, dy)
+        optics = self.optics
+        local = sight_rays(optics, dx, dy)
         local = local if isinstance(pixels, slice) else local.take(pixels, axis=0)
         if self.readout is None:
             turn = self.pose_camera_in_world[:3, :3].astype(np.float32)
             eye = self.pose_camera_in_world[:3, 3].astype(np.float32)
             directions = np.ascontiguousarray(local @ turn.T)
-            return Rays(np.ascontiguousarray(np.broadcast_to(eye, directions.shape)), directions)
+            origins = np.ascontiguousarray(np.broadcast_to(eye, directions.shape))
+            return Rays(origins, directions, bundles=camera_bundles(optics).chosen(pixels, turn))
         lines, delays = self.lines()
         moments = lines[pixels]
         poses = self.motion.at(delays).astype(np.float32)
@@ -87,6 +93,20 @@ def sight_rays(optics: Optics, dx: float, dy: float) -> np.ndarray:
     right, down = optics.plane(dx, dy)
     rays = np.stack([np.ones_like(right), -right, -down], axis=-1).reshape(-1, 3)
     return (rays / np.linalg.norm(rays, axis=1, keepdims=True)).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def camera_bundles(optics: Optics) -> Bundles:
+    """The squares of a camera's pixels, in its own frame; rays up to a pixel beside the centres are within."""
+    row, column = np.divmod(np.arange(optics.height * optics.width), optics.width)
+    of_ray = row // _TILE * -(-optics.width // _TILE) + column // _TILE
+    rays = sight_rays(optics, 0.0, 0.0)
+    axes = np.stack([np.bincount(of_ray, component) for component in rays.T], axis=-1)
+    axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+    angles = np.zeros(len(axes))
+    off = np.arccos(np.clip(np.einsum("ij,ij->i", rays, axes[of_ray]), -1, 1))
+    np.maximum.at(angles, of_ray, off)
+    return Bundles(of_ray, axes.astype(np.float32), (angles * (1 + 2 / _TILE) + 1e-4).astype(np.float32))
 
 
 @lru_cache(maxsize=8)

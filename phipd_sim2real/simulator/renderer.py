@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -208,11 +208,13 @@ class Sunlight:
 
 
 def _joined(parts: Sequence[Rays]) -> Rays:
-    """The rays of all parts in order; the moments of one camera's parts count alike."""
-    moments = None if parts[0].moments is None else np.concatenate([part.moments for part in parts])
+    """The rays of all parts in order; the moments and the bundles of one camera's parts count alike."""
+    first = parts[0]
+    bundles = first.bundles and replace(first.bundles, of_ray=np.tile(first.bundles.of_ray, len(parts)))
     return Rays(
         np.concatenate([part.origins for part in parts]),
         np.concatenate([part.directions for part in parts]),
-        moments,
-        parts[0].delays_s,
+        None if first.moments is None else np.tile(first.moments, len(parts)),
+        first.delays_s,
+        bundles,
     )

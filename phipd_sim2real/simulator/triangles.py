@@ -104,7 +104,7 @@ def triangles(
     variate: np.ndarray | Sequence[float] | float = 0.0,
     frame: np.ndarray | Sequence[float] | float = 0.0,
     marks: np.ndarray | int = 0,
-    instance: int = 0,
+    instance: np.ndarray | int = 0,
 ) -> Triangles:
     """Builds `Triangles` from (T, 3, 3) vertices, broadcasting every other attribute over them."""
     count = len(vertices)
