@@ -112,34 +112,37 @@ class Stage:
 
     def see(self, rays: Rays) -> Seen:
         """First hits of rays over everything."""
-        distance = np.full(len(rays.directions), _MISSED)
-        owner = np.full(len(distance), -1)
+        static = self.layers[0].cast(rays.origins, rays.directions)
+        distance = np.minimum(static["tfar"], _MISSED)
+        owner = np.where(distance < _MISSED, np.int16(0), np.int16(-1))
         found = []
-        for index in range(len(self.layers)):
+        for index in range(1, len(self.layers)):
             rows, hit = self._cast(index, rays)
             nearer = np.flatnonzero(hit["tfar"] < distance.take(rows))
-            distance[rows.take(nearer)] = hit["tfar"].take(nearer)
-            owner[rows.take(nearer)] = index
-            found.append((rows, hit))
+            rows = rows.take(nearer)
+            distance[rows], owner[rows] = hit["tfar"].take(nearer), index
+            found.append((hit, rows, nearer))
+        first = np.flatnonzero(owner == 0)
+        layers = [_hits(self.layers[0], rays, static, first, first)]
+        for index, (hit, rows, nearer) in enumerate(found, 1):
+            first = owner.take(rows) == index
+            layers.append(_hits(self.layers[index], rays, hit, rows[first], nearer[first]))
         material = np.full(len(distance), SKY, np.uint8)
-        layers = []
-        for index, (layer, (rows, hit)) in enumerate(zip(self.layers, found, strict=True)):
-            hits = _hits(layer, rays, rows, hit, np.flatnonzero(owner.take(rows) == index))
-            material[hits.rows] = layer.soup.material.take(hits.triangle)
-            layers.append(hits)
+        for hits in layers:
+            material[hits.rows] = hits.kind
         return Seen(rays.origins, rays.directions, distance, material, tuple(layers))
 
     def _cast(self, layer: int, rays: Rays) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """First hits in one layer of the rays that may meet it, with their (n,) rows."""
+        """First hits in a layer of actors of the rays that may meet it, with their (n,) rows."""
         origins, directions = self._relative(layer, rays)
-        if not layer or rays.bundles is None:
+        if rays.bundles is None:
             return np.arange(len(directions)), self.layers[layer].cast(origins, directions)
         rows = rays.bundles.meeting(*_balls(self.actors, rays.origins[0]))
         return rows, self.layers[layer].cast(origins.take(rows, axis=0), directions.take(rows, axis=0))
 
     def _relative(self, layer: int, rays: Rays) -> tuple[np.ndarray, np.ndarray]:
         """The rays as an actor that moves during the cast meets them, in the world of the frame's time."""
-        if not (layer and self._motions and rays.moments is not None and rays.delays_s is not None):
+        if not (self._motions and rays.moments is not None and rays.delays_s is not None):
             return rays.origins, rays.directions
         motion = self._motions[layer - 1]
         back = motion.now @ invert(motion.at(rays.delays_s))
@@ -182,30 +185,25 @@ class Stage:
         return before
 
 
-def _hits(layer: Geometry, rays: Rays, rows: np.ndarray, hit: dict[str, np.ndarray], first: np.ndarray) -> Hits:
-    """What those of a layer's casts that nothing comes before have hit, by material.
-
-    Args:
-        layer: what was cast at.
-        rays: all of them.
-        rows: (n,) which of them were cast.
-        hit: what was found.
-        first: (m,) which of the n nothing comes before.
-    """
-    first = first.take(layer.soup.material.take(hit["primID"].take(first)).argsort(kind="stable"))
-    rows = rows.take(first)
-    direction, distance = columns(rays.directions, rows), hit["tfar"].take(first)
-    face = unit(columns(hit["Ng"], first), 1e-12)
+def _hits(layer: Geometry, rays: Rays, hit: dict[str, np.ndarray], rows: np.ndarray, places: np.ndarray) -> Hits:
+    """What (n,) rows of the rays have hit in a layer, by material; `places` says where in `hit` they are."""
+    kind = layer.soup.material.take(hit["primID"].take(places))
+    order = kind.argsort(kind="stable")
+    rows, places = rows.take(order), places.take(order)
+    direction, distance = columns(rays.directions, rows), hit["tfar"].take(places)
+    face = unit(columns(hit["Ng"], places), 1e-12)
+    face *= np.where(dot(face, direction) > 0, np.float32(-1), np.float32(1))
     return Hits(
         soup=layer.soup,
+        kind=kind.take(order),
         rows=rows,
-        triangle=hit["primID"].take(first),
-        u=hit["u"].take(first),
-        v=hit["v"].take(first),
+        triangle=hit["primID"].take(places),
+        u=hit["u"].take(places),
+        v=hit["v"].take(places),
         point=columns(rays.origins, rows) + direction * distance,
         direction=direction,
         distance=distance,
-        face=np.where(dot(face, direction) > 0, -face, face),
+        face=face,
     )
 
 

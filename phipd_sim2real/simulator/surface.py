@@ -50,6 +50,7 @@ class Hits:
 
     Attributes:
         soup: what they hit.
+        kind: (n,) uint8, their materials.
         rows: (n,) int, the rays that hit.
         triangle: (n,) int, where in the soup.
         u, v: (n,) float32 barycentric coordinates.
@@ -60,6 +61,7 @@ class Hits:
     """
 
     soup: Triangles
+    kind: np.ndarray
     rows: np.ndarray
     triangle: np.ndarray
     u: np.ndarray
@@ -92,10 +94,10 @@ class Hits:
 
     def runs(self) -> Iterator[tuple[Material, slice]]:
         """The materials that were hit, and where their hits are."""
-        ends = np.cumsum(np.bincount(self.soup.material.take(self.triangle), minlength=len(Material))).tolist()
-        for kind, (begin, end) in enumerate(zip([0, *ends], ends, strict=False)):
+        ends = self.kind.searchsorted(np.arange(len(Material), dtype=np.uint8), side="right").tolist()
+        for material, begin, end in zip(Material, [0, *ends], ends, strict=False):
             if begin < end:
-                yield Material(kind), slice(begin, end)
+                yield material, slice(begin, end)
 
     def part(self, run: slice) -> dict[str, np.ndarray]:
         """The attributes of a run of hits."""

@@ -96,7 +96,8 @@ def facing(points, normals):
     count = points.shape[1]
     nothing, vectors, rows = np.zeros(count, np.float32), np.zeros((3, count), np.float32), np.arange(count)
     soup = triangles(np.zeros((1, 3, 3)), Material.PAINTWORK, Label.CAR)
-    hits = (rows, np.zeros(count, np.intp), nothing, nothing, points, vectors, nothing, normals)
+    kinds = np.full(count, Material.PAINTWORK, np.uint8)
+    hits = (kinds, rows, np.zeros(count, np.intp), nothing, nothing, points, vectors, nothing, normals)
     return Surface(soup, *hits, material=Material.PAINTWORK, footprint=nothing, visibility=nothing)
 
 
