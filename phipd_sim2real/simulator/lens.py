@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from phipd_sim2real.simulator.look import LensLook
+from phipd_sim2real.simulator.textures import mixed
 
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
@@ -67,13 +68,14 @@ def _fringe(image: np.ndarray, scale: float) -> np.ndarray:
 def _tone(image: np.ndarray, lens: LensLook) -> np.ndarray:
     """Saturation, warmth, a shoulder for highlights, gamma and contrast; [0, 1] out."""
     grey = (_LUMA @ image.reshape(3, -1)).reshape(image.shape[1:])
-    image = np.maximum(grey + (image - grey) * np.float32(lens.saturation), 0)
-    image *= np.array([1 + 0.25 * lens.warmth, 1, 1 - 0.35 * lens.warmth], np.float32)[:, None, None]
+    image = np.maximum(mixed(grey, image, np.float32(lens.saturation)), 0)
+    if lens.warmth:
+        image *= np.array([1 + 0.25 * lens.warmth, 1, 1 - 0.35 * lens.warmth], np.float32)[:, None, None]
     # A Reinhard shoulder that maps 4 to white.
     image = image * (1 + image / 16) / (1 + image * 0.55)
     image = np.power(image, np.float32(1 / 2.2))
-    image = np.float32(0.5) + (image - np.float32(0.5)) * np.float32(lens.contrast)
-    return np.float32(lens.black) + np.clip(image, 0, 1) * np.float32(1 - lens.black)
+    image = (image - np.float32(0.5)) * np.float32(lens.contrast) + np.float32(0.5)
+    return np.clip(image, 0, 1) * np.float32(1 - lens.black) + np.float32(lens.black)
 
 
 def _grain(image: np.ndarray, deviation: float, seed: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -69,17 +70,24 @@ class CameraView:
         delays = ((np.arange(count) + 0.5) / count - 0.5) * self.readout.duration_s * way
         return np.indices((self.height, self.width))[axis].ravel(), delays
 
-    def rays(self, dx: float = 0.0, dy: float = 0.0, pixels: np.ndarray | slice = slice(None)) -> Rays:
-        """Rays in the world through the chosen pixels' centres moved by (dx, dy) pixels."""
-        optics = self.optics
-        local = sight_rays(optics, dx, dy)
-        local = local if isinstance(pixels, slice) else local.take(pixels, axis=0)
+    def rays(self) -> Rays:
+        """Rays in the world through the centres of all pixels."""
+        return self._turned(sight_rays(self.optics, 0.0, 0.0), slice(None))
+
+    def rays_within(self, pixels: np.ndarray, moves: Sequence[tuple[float, float]]) -> Rays:
+        """Rays in the world through the chosen pixels' centres moved by (dx, dy) pixels, pixel by pixel."""
+        local = [sight_rays(self.optics, *move).take(pixels, axis=0) for move in moves]
+        # Rays that lie together find the caster's nodes in its cache.
+        return self._turned(np.stack(local, axis=1).reshape(-1, 3), np.repeat(pixels, len(moves)))
+
+    def _turned(self, local: np.ndarray, pixels: np.ndarray | slice) -> Rays:
+        """(N, 3) rays of the camera's frame, which belong to the given pixels, in the world."""
         if self.readout is None:
             turn = self.pose_camera_in_world[:3, :3].astype(np.float32)
             eye = self.pose_camera_in_world[:3, 3].astype(np.float32)
             directions = np.ascontiguousarray(local @ turn.T)
             origins = np.ascontiguousarray(np.broadcast_to(eye, directions.shape))
-            return Rays(origins, directions, bundles=camera_bundles(optics).chosen(pixels, turn))
+            return Rays(origins, directions, bundles=camera_bundles(self.optics).chosen(pixels, turn))
         lines, delays = self.lines()
         moments = lines[pixels]
         poses = self.motion.at(delays).astype(np.float32)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.geometry import invert
 from phipd_sim2real.simulator.actors_mesh import ActorShape
-from phipd_sim2real.simulator.casting import Rays, Seen, Stage
+from phipd_sim2real.simulator.casting import Seen, Stage
 from phipd_sim2real.simulator.lamps import head_lamps, street_lamps
 from phipd_sim2real.simulator.lens import develop
 from phipd_sim2real.simulator.looks import LOOKS
@@ -188,11 +188,11 @@ class _Picture:
         """Replaces pixels on edges by the mean of four rays, in place."""
         if not len(pixels):
             return
-        seen = self._stage.see(_joined([self._view.rays(dx, dy, pixels) for dx, dy in _JITTER]))
-        colour = self._radiance(seen, self._surfaces(seen, sunlight, np.tile(pixels, len(_JITTER))))
+        seen = self._stage.see(self._view.rays_within(pixels, _JITTER))
+        colour = self._radiance(seen, self._surfaces(seen, sunlight, np.repeat(pixels, len(_JITTER))))
         # Highlights are clipped first, or one ray into the sun would bleach the whole pixel.
-        total = np.minimum(colour, 4.0).reshape(3, len(_JITTER), len(pixels)).sum(1)
-        radiance[:, pixels] = (total + np.minimum(radiance.take(pixels, axis=1), 4.0)) / (len(_JITTER) + 1)
+        total = np.minimum(colour, 4.0).reshape(3, len(pixels), len(_JITTER)).sum(2)
+        put(radiance, pixels, (total + np.minimum(radiance.take(pixels, axis=1), 4.0)) / (len(_JITTER) + 1))
 
 
 @dataclass(frozen=True)
@@ -205,16 +205,3 @@ class Sunlight:
     def __call__(self, material: Material, pixels: np.ndarray) -> np.ndarray:
         """(n,) share at points of one material that n pixels show."""
         return (self.ground if IS_GROUND[material] else self.rest).take(pixels)
-
-
-def _joined(parts: Sequence[Rays]) -> Rays:
-    """The rays of all parts in order; the moments and the bundles of one camera's parts count alike."""
-    first = parts[0]
-    bundles = first.bundles and replace(first.bundles, of_ray=np.tile(first.bundles.of_ray, len(parts)))
-    return Rays(
-        np.concatenate([part.origins for part in parts]),
-        np.concatenate([part.directions for part in parts]),
-        None if first.moments is None else np.tile(first.moments, len(parts)),
-        first.delays_s,
-        bundles,
-    )

@@ -60,10 +60,12 @@ def sample_tile(tile: np.ndarray, x: np.ndarray, y: np.ndarray, metres: float) -
     count = len(x)
     columns = 256
     rows = max(1, -(-count // columns))  # OpenCV takes no empty maps
-    grid = np.zeros((2, rows * columns), np.float32)
+    grid = np.empty((2, rows * columns), np.float32)
     for row, value in zip(grid, (x, y), strict=True):
         scaled = value * np.float32(1.0 / metres)
-        row[:count] = (scaled - np.floor(scaled)) * TILE
+        scaled -= np.floor(scaled)
+        np.multiply(scaled, TILE, out=row[:count])
+        row[count:] = 0
     maps = grid.reshape(2, rows, columns)
     # OpenCV counts from pixel centres and wraps; half a pixel of shift does not matter for noise.
     return cv2.remap(tile, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP).ravel()[:count]
