@@ -80,14 +80,14 @@ def _tone(image: np.ndarray, lens: LensLook) -> np.ndarray:
 
 def _grain(image: np.ndarray, deviation: float, seed: int) -> np.ndarray:
     """(3, H, W) noise of the sensor, most of it alike in all channels."""
-    *own, shared = _normal(np.random.default_rng(seed), (4, *image.shape[1:]))
+    *own, shared = normal(np.random.default_rng(seed), (4, *image.shape[1:]))
     # Shot noise grows with the root of light, and the curve compresses highlights: strongest in mid-tones.
     light = (image[0] + image[1] + image[2]) / np.float32(3)
     strength = np.float32(deviation / 255) * (0.45 + 1.1 * np.sqrt(light) * (1.25 - light))
     return strength * (0.8 * shared + 0.55 * np.stack(own))
 
 
-def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """float32 of variance 1, all but normal: sums of four random bytes, drawn five times as fast."""
     count = math.prod(shape)
     drawn = rng.integers(0, 2**64, -(-count // 2), np.uint64).astype("<u8").view(np.uint8)[: 4 * count]

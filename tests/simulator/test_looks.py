@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from phipd_sim2real.simulator.districts import DISTRICTS
-from phipd_sim2real.simulator.lens import develop
+from phipd_sim2real.simulator.lens import develop, normal
 from phipd_sim2real.simulator.look import linear
 from phipd_sim2real.simulator.looks import LOOKS
 from phipd_sim2real.simulator.sky import Weather, light, sky_radiance
@@ -19,6 +19,7 @@ from phipd_sim2real.simulator.textures import (
     fractal_tile,
     line_coverage,
     pulse_coverage,
+    raised,
     sample_tile,
 )
 
@@ -129,6 +130,22 @@ def test_vignette_darkens_corners_and_grain_has_its_strength():
     assert clean[0, 0].mean() < clean[32, 48].mean() - 15
     noise = develop(flat, LOOKS["target"].lens, 7).astype(float) - clean
     assert 0.4 * LOOKS["target"].lens.grain < noise.std() < 2 * LOOKS["target"].lens.grain
+
+
+def test_grain_is_the_sum_of_four_even_draws():
+    draws = normal(np.random.default_rng(3), (4, 60, 81))
+    assert draws.shape == (4, 60, 81)
+    assert draws.mean() == pytest.approx(0.0, abs=0.03)
+    assert draws.std() == pytest.approx(1.0, abs=0.03)
+    # Of a sum of four; 0.683 of the normal distribution.
+    assert (np.abs(draws) < 1).mean() == pytest.approx(0.669, abs=0.012)
+    np.testing.assert_allclose(np.corrcoef(draws.reshape(4, -1)), np.eye(4), atol=0.05)
+
+
+@pytest.mark.parametrize("power", [1, 4, 5, 8, 90])
+def test_whole_powers(power):
+    x = np.linspace(0, 1, 33)
+    np.testing.assert_allclose(raised(x, power), x**power, rtol=1e-12)
 
 
 def test_exposure_follows_the_scene_but_not_fully():

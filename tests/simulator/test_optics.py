@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -14,6 +16,7 @@ from straight_road import straight_road
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.geometry import invert, transform_points
 from phipd_sim2real.simulator.actors_mesh import ActorShape, actors_triangles
+from phipd_sim2real.simulator.casting import Stage
 from phipd_sim2real.simulator.optics import DIRECTIONS, Optics, Readout, pinhole
 from phipd_sim2real.simulator.rays import CameraView
 from phipd_sim2real.simulator.renderer import Renderer
@@ -93,6 +96,21 @@ def test_depth_comes_back_through_waymos_projection(renderer):
     assert valid.all()
     np.testing.assert_allclose(pixels, np.stack([column + 0.5, row + 0.5], axis=-1), atol=0.01)
     assert np.abs(world[frame.semantics[ground] == 1][:, 2]).max() < 2e-3
+
+
+@pytest.mark.parametrize("intrinsic", [None, INTRINSIC])
+def test_bundles_leave_out_no_ray_that_meets_an_actor(renderer, intrinsic):
+    kinds = ("tesla.model3", "mitsubishi.fusorosa", "mercedes.sprinter", "yamaha.yzf", "audi.a2")
+    near = [ActorShape(20 + k, f"vehicle.{kind}", (9, 9, 9), pose(53.5 + 2 * k, 7 * (-1) ** k, 0, 40 * k),
+                       (2.4, 1.0, 0.8), (0, 0, 0.8)) for k, kind in enumerate(kinds)]  # fmt: skip
+    view = CameraView(WIDTH, HEIGHT, 90.0, pose(50, 0, 1.6), intrinsic)
+    stage = Stage(renderer.scene, "modern", targets() + near, view.pose_camera_in_world[:3, 3])
+    for rays in (view.rays(), view.rays_within(np.arange(0, WIDTH * HEIGHT, 7), [(-0.4, -0.4), (0.4, 0.4)])):
+        seen, whole = stage.see(rays), stage.see(replace(rays, bundles=None))
+        assert len(rays.bundles.meeting(np.array([[0.0, 0.0, 50.0]]), np.ones(1))) == 0
+        assert len(whole.layers[1].rows) > 300
+        np.testing.assert_array_equal(seen.distance, whole.distance)
+        np.testing.assert_array_equal(seen.layers[1].rows, whole.layers[1].rows)
 
 
 def test_optics_undo_themselves():
