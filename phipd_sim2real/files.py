@@ -32,9 +32,15 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Writes JSON atomically, keys sorted, so that equal values give equal bytes; NaN is refused."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+def write_json(path: Path, value: Any, sort_keys: bool = True) -> None:
+    """Writes JSON atomically; NaN is refused.
+
+    Args:
+        path: of the file.
+        value: JSON values.
+        sort_keys: by name, so that equal values give equal bytes; False keeps an order that says something.
+    """
+    write_text(path, json.dumps(value, indent=2, sort_keys=sort_keys, allow_nan=False) + "\n")
 
 
 def sha256_file(path: Path) -> str:

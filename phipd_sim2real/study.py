@@ -104,7 +104,8 @@ class Study(Run):
             return {name: Choice.from_json(values) for name, values in known["choices"].items()}
         result = validation.results()[0]
         chosen = {name: choose(result, name, arms) for name, arms in self.settings.choices.items()}
-        write_json(path, {"inputs": inputs, "choices": {name: choice.as_json() for name, choice in chosen.items()}})
+        choices = {name: choice.as_json() for name, choice in chosen.items()}
+        write_json(path, {"inputs": inputs, "choices": choices}, sort_keys=False)
         return chosen
 
     def treated_arm(self) -> str:

@@ -6,14 +6,15 @@ Which there are is fixed by the settings before anything is scored, so that no p
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from phipd_sim2real.waymo.sample import INTENTS
+from phipd_sim2real.waymo.sample import INTENTS, TIMES_OF_DAY
+from phipd_sim2real.waymo.splits import SCENARIO_CLUSTERS
 from planner_eval.bootstrap import Interval
 from planner_eval.config import BucketSettings
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from planner_eval.result import Truth
 
 Array = NDArray[np.float64]
+Bucket = TypeVar("Bucket")
 
 STANDING_PATH_M = 5.0
 """A shorter path has no curvature: its bends are noise."""
@@ -52,14 +54,27 @@ def bucket_labels(truth: Truth, settings: BucketSettings) -> dict[str, tuple[str
     return {axis: labels[axis] for axis in settings.axes}
 
 
-def bucket_names(labels: Sequence[str], axis: str, settings: BucketSettings) -> tuple[str, ...]:
-    """Buckets of an axis that have frames, in order: rising for numbers, by name otherwise."""
-    edges = {"speed": settings.speed_edges_m_s, "curvature": settings.curvature_edges_per_m}
+def bucket_names(labels: Iterable[str], axis: str, settings: BucketSettings) -> tuple[str, ...]:
+    """Buckets of an axis that have frames: rising for numbers, else as Waymo lists them, what it does not list last."""
+    listed = {
+        "speed": _interval_names(settings.speed_edges_m_s, "m/s"),
+        "intent": INTENTS,
+        "curvature": _interval_names(settings.curvature_edges_per_m, "1/m"),
+        "time_of_day": TIMES_OF_DAY,
+        "cluster": SCENARIO_CLUSTERS,
+    }
     present = set(labels) - {""}
-    if axis in edges:
-        unit = "m/s" if axis == "speed" else "1/m"
-        return tuple(name for name in _interval_names(edges[axis], unit) if name in present)
-    return tuple(name for name in INTENTS if name in present) if axis == "intent" else tuple(sorted(present))
+    known = tuple(name for name in listed[axis] if name in present)
+    return known + tuple(sorted(present.difference(known)))
+
+
+def in_order(buckets: Mapping[str, Mapping[str, Bucket]], settings: BucketSettings) -> dict[str, dict[str, Bucket]]:
+    """Axis -> bucket -> anything, in the order of the settings' axes and of `bucket_names`."""
+    return {
+        axis: {name: buckets[axis][name] for name in bucket_names(buckets[axis], axis, settings)}
+        for axis in settings.axes
+        if axis in buckets
+    }
 
 
 def path_curvature(paths: Array) -> Array:

@@ -14,7 +14,8 @@ from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import write_json
 from phipd_sim2real.waymo import SampleKey
 from planner_eval.bootstrap import Interval, read_intervals
-from planner_eval.buckets import BucketScores
+from planner_eval.buckets import BucketScores, in_order
+from planner_eval.config import BucketSettings
 from planner_eval.metrics import METRICS
 from planner_eval.result_tables import plans_table, read_plans, read_truth, samples_table, write_table
 
@@ -139,7 +140,7 @@ class EvaluationResult:
         """Writes `samples.parquet`, `plans.parquet` and, last, `scores.json`."""
         write_table(folder / SAMPLES, samples_table(self.truth))
         write_table(folder / PLANS, plans_table(self.truth.keys, self.arms))
-        write_json(folder / SCORES, self.summary())
+        write_json(folder / SCORES, self.summary(), sort_keys=False)
 
     @classmethod
     def load(cls, folder: Path) -> EvaluationResult:
@@ -155,7 +156,10 @@ class EvaluationResult:
         summary = json.loads((folder / SCORES).read_text())
         truth = read_truth(pd.read_parquet(folder / SAMPLES))
         plans = pd.read_parquet(folder / PLANS)
-        arms = tuple(_read_arm(arm, plans[plans["arm"] == arm["name"]], len(truth.keys)) for arm in summary["arms"])
+        settings = BucketSettings.model_validate(summary["settings"]["buckets"])
+        arms = tuple(
+            _read_arm(arm, plans[plans["arm"] == arm["name"]], len(truth.keys), settings) for arm in summary["arms"]
+        )
         return cls(summary["dataset"], summary["baseline"], summary["settings"], truth, arms)
 
 
@@ -173,7 +177,7 @@ def _arm_summary(arm: ArmResult) -> dict[str, Any]:
     }
 
 
-def _read_arm(summary: dict[str, Any], table: pd.DataFrame, count: int) -> ArmResult:
+def _read_arm(summary: dict[str, Any], table: pd.DataFrame, count: int, settings: BucketSettings) -> ArmResult:
     plans, values = read_plans(table, count)
     return ArmResult(
         name=summary["name"],
@@ -185,7 +189,7 @@ def _read_arm(summary: dict[str, Any], table: pd.DataFrame, count: int) -> ArmRe
         **vars(_read_scores(summary)),
         buckets={
             axis: {name: _read_scores(scores) for name, scores in buckets.items()}
-            for axis, buckets in summary["buckets"].items()
+            for axis, buckets in in_order(summary["buckets"], settings).items()
         },
     )
 

@@ -13,6 +13,7 @@ PAST_STEPS = 16  # 4 Hz, t = -3.75 ... 0 s
 FUTURE_STEPS = 20  # 4 Hz, t = 0.25 ... 5 s
 STEP_SECONDS = 0.25
 INTENTS = ("unknown", "straight", "left", "right")
+TIMES_OF_DAY = ("Dawn/Dusk", "Day", "Night")  # in the order of a day, which begins with dawn
 
 
 @dataclass(frozen=True, order=True)

@@ -22,6 +22,21 @@ SPLIT_PATTERNS: dict[Split, str] = {
 CLUSTER_FILE = "val_sequence_name_to_scenario_cluster.json"
 SUBMISSION_FILE = "test_sequence_frames_for_submission.json"
 
+SCENARIO_CLUSTERS = (
+    "Construction",
+    "Interections",
+    "Pedestrian",
+    "Cyclist",
+    "Multi-Lane Maneuvers",
+    "Single-Lane Maneuvers",
+    "Cut_ins",
+    "Foreign Object Debris",
+    "Special Vehicles",
+    "Spotlight",
+    "Others",
+)
+"""Scenario clusters in the order of the challenge's table, spelled as in the list of clusters."""
+
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})$")
 
 

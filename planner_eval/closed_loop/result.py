@@ -70,7 +70,7 @@ class ClosedLoopResult:
 
         rows = [asdict(drive) | {"collisions": json.dumps(drive.collisions)} for drive in self.drives]
         write_table(folder / DRIVES, pd.DataFrame(rows))
-        write_json(folder / SCORES, self.summary())
+        write_json(folder / SCORES, self.summary(), sort_keys=False)
 
     @classmethod
     def load(cls, folder: Path) -> ClosedLoopResult:

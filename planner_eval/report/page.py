@@ -57,7 +57,7 @@ def write_report(
         raise UsageError(f"The treated arm is {content.treated!r}, the baseline itself; name another arm.")
     groups = choose_cases(result, content.treated)
     write_text(out / "report.html", _html(result, content, groups, load_samples, others))
-    write_json(out / "report.json", _json(result, content, groups, others))
+    write_json(out / "report.json", _json(result, content, groups, others), sort_keys=False)
     return out / "report.html"
 
 

@@ -1,5 +1,6 @@
 """Parts of the frames: their borders, their scores and their tables."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,11 +9,12 @@ from pydantic import ValidationError
 
 from phipd_sim2real.waymo import PlannerSample, SampleKey
 from planner_eval.baselines import BASELINES
-from planner_eval.buckets import bucket_labels, path_curvature
+from planner_eval.buckets import bucket_labels, bucket_names, path_curvature
 from planner_eval.config import BucketSettings, EvaluateSettings
 from planner_eval.evaluate import Arm, evaluate
 from planner_eval.metrics import METRICS
 from planner_eval.plans import TIMES_S
+from planner_eval.report.bucket_plot import bucket_plot
 from planner_eval.report.bucket_table import bucket_table
 from planner_eval.result import EvaluationResult
 
@@ -112,6 +114,44 @@ def test_results_with_buckets_survive_the_disk(result, tmp_path):
     assert loaded.summary() == result.summary()
     assert loaded.arm("constant-velocity").buckets == result.arm("constant-velocity").buckets
     assert loaded.truth.times_of_day == result.truth.times_of_day
+
+
+def test_buckets_stand_in_the_order_of_their_axis():
+    settings = BucketSettings()
+    speeds = ("from 10 m/s", "5 to 10 m/s", "below 0.5 m/s", "0.5 to 5 m/s", "")
+    assert bucket_names(speeds, "speed", settings) == ("below 0.5 m/s", "0.5 to 5 m/s", "5 to 10 m/s", "from 10 m/s")
+    curvatures = ("from 0.02 1/m", "0.005 to 0.02 1/m", "below 0.005 1/m")
+    assert bucket_names(curvatures, "curvature", settings) == curvatures[::-1]
+    assert bucket_names(("right", "left", "straight"), "intent", settings) == ("straight", "left", "right")
+    times = ("Noon", "Night", "Day", "Dawn/Dusk")
+    assert bucket_names(times, "time_of_day", settings) == ("Dawn/Dusk", "Day", "Night", "Noon")
+    clusters = ("Cut_ins", "Others", "Cyclist", "Interections")
+    assert bucket_names(clusters, "cluster", settings) == ("Interections", "Cyclist", "Cut_ins", "Others")
+
+
+def test_files_tables_and_plots_keep_the_order_of_the_buckets(result, tmp_path):
+    expected = {
+        "speed": ["below 0.5 m/s", "5 to 10 m/s"],
+        "intent": ["straight", "left"],
+        "curvature": ["from 0.02 1/m"],
+        "time_of_day": ["Day", "Night"],
+        "cluster": ["c0", "c1", "c2"],
+    }
+
+    def order(buckets):
+        return [(axis, list(names)) for axis, names in buckets.items()]
+
+    result.save(tmp_path)
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert order(scores["arms"][0]["buckets"]) == list(expected.items())
+    (tmp_path / "scores.json").write_text(json.dumps(scores, sort_keys=True))  # names may stand in any order in JSON
+    loaded = EvaluationResult.load(tmp_path)
+    assert [order(arm.buckets) for arm in loaded.arms] == [list(expected.items())] * len(ARMS)
+    lines = [line.split("  ")[0] for line in bucket_table(loaded, "ade_5s").splitlines()[1:] if line]
+    assert lines == [name for axis, names in expected.items() for name in (axis, *names)]
+    plot = bucket_plot(loaded, [ARMS[0].name], {ARMS[0].name: "black"})
+    shown = [plot.index(f"<!-- {name} -->") for axis in expected for name in expected[axis] if len(expected[axis]) > 1]
+    assert shown == sorted(shown)
 
 
 def test_tables_say_where_segments_are_too_few(result):
