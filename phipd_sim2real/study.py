@@ -156,27 +156,34 @@ class Study(Run):
 
     def picture_measures(self) -> dict[str, dict[str, dict[str, Any]]]:
         """What was done to the pictures of each arm that sees any, measured once."""
+        from phipd_sim2real.quality.reference import Reference
         from phipd_sim2real.study_measures import picture_measures
 
-        found, target = {}, self.log(self.settings.unlabelled).root
-        for name, arm in self.settings.arms.items():
-            pictures = self.pictures(name)
-            source = self.log(arm.log)
-            treated = None if pictures.root == source.root else source
-            if not arm.vision or (treated is None and arm.photometric is not None):
-                continue
+        target, count = self.log(self.settings.unlabelled), self.settings.measured_frames
+        found, reference = {}, None
+        for name, (pictures, treated) in self._measured_pictures().items():
             path = self.folder / "measures" / f"{name}.json"
             identity = {
                 "pictures": pictures.provenance.config_hash,
-                "target": self.log(self.settings.unlabelled).provenance.config_hash,
-                "frames": self.settings.measured_frames,
+                "target": target.provenance.config_hash,
+                "frames": count,
             }
             if not path.is_file() or json.loads(path.read_text())["of"] != identity:
-                count = self.settings.measured_frames
+                reference = reference or Reference.from_path(target.root)
                 with self.timings.stage(f"measure {name}"):
-                    made = picture_measures(pictures, treated, target, count, self.progress)
+                    made = picture_measures(pictures, treated, reference, count, self.progress)
                 write_json(path, {"of": identity, "measures": made})
             found[name] = json.loads(path.read_text())["measures"]
+        return found
+
+    def _measured_pictures(self) -> dict[str, tuple[DriveLog, DriveLog | None]]:
+        """Arms that see pictures -> their log and the one that it was made from; None where it is as captured."""
+        found = {}
+        for name, arm in self.settings.arms.items():
+            pictures, source = self.pictures(name), self.log(arm.log)
+            treated = None if pictures.root == source.root else source
+            if arm.vision and (treated is not None or arm.photometric is None):
+                found[name] = (pictures, treated)
         return found
 
     def _write_report(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from phipd_sim2real.drivelog import DriveLog
@@ -28,7 +27,11 @@ MEASURED: dict[str, tuple[str, str]] = {
 
 
 def picture_measures(
-    pictures: DriveLog, source: DriveLog | None, target: Path, count: int, progress: ProgressCallback | None = None
+    pictures: DriveLog,
+    source: DriveLog | None,
+    reference: Reference,
+    count: int,
+    progress: ProgressCallback | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Measures some frames of an arm.
 
@@ -36,7 +39,7 @@ def picture_measures(
         pictures: the log that the arm is trained on.
         source: the log that its pictures were made from; None where they are as captured, which have no structure to
             lose.
-        target: drive log or folder of pictures of the target look.
+        reference: pictures of the target look.
         count: frames, evenly spread.
         progress: called as progress(label, done, total).
 
@@ -44,7 +47,7 @@ def picture_measures(
         measure -> value (None where it has none), n and reason.
     """
     frames = LogFrames(pictures, source)
-    realism = Realism(Reference.from_path(target))
+    realism = Realism(reference)
     measures = [measure for measure in FRAME_MEASURES if measure.name in STRUCTURE]
     found = survey(frames, evenly(frames.names(), count), progress, measures, realism)
     made = {row.name: _value(row.after.measurement, row.after.first) for row in realism.rows() if row.name in MEASURED}

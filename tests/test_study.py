@@ -9,6 +9,7 @@ from tiny_study import tiny_study
 
 from phipd_sim2real.drivelog import DriveLog
 from phipd_sim2real.errors import UsageError
+from phipd_sim2real.quality.reference import Reference
 from phipd_sim2real.settings import load_settings
 from phipd_sim2real.study import CHOICES, Study
 from phipd_sim2real.study_settings import StudySettings
@@ -125,6 +126,22 @@ def test_a_lost_report_is_made_again_to_the_same_bytes(finished, monkeypatch, tm
     shutil.rmtree(folder / "report")
     Study(settings, folder, quiet).report()
     assert (folder / "report/report.json").read_bytes() == before
+
+
+def test_the_target_look_is_gathered_once_and_only_where_an_arm_is_not_measured(finished, monkeypatch):
+    settings, folder, _, _ = finished
+    monkeypatch.chdir(ROOT)
+    pictures, read = Reference.pictures, []
+    monkeypatch.setattr(Reference, "pictures", lambda *given: read.append(given[1:]) or pictures(*given))
+    files = [folder / f"measures/{name}.json" for name in ("sdedit", "reinhard")]
+    before = [path.read_bytes() for path in files]
+    found = Study(settings, folder, quiet).picture_measures()
+    assert read == []
+    for path in files:
+        path.unlink()
+    assert Study(settings, folder, quiet).picture_measures() == found
+    assert [path.read_bytes() for path in files] == before
+    assert len(read) == 1
 
 
 def test_a_log_given_as_a_folder_may_not_share_a_map_with_the_test_drives(finished, monkeypatch, tmp_path):

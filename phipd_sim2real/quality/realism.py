@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from phipd_sim2real.quality.colour import LabStatistics, lab_frechet
+from phipd_sim2real.quality.colour import lab_frechet
 from phipd_sim2real.quality.feature_network import FeatureNetwork
+from phipd_sim2real.quality.look import Look
 from phipd_sim2real.quality.network_distances import fid, kid
 from phipd_sim2real.quality.reference import Reference
 from phipd_sim2real.quality.set_distance import SetDistance
-from phipd_sim2real.quality.texture import FEATURES, PATCH_PX, texture_features, texture_kid
+from phipd_sim2real.quality.texture import FEATURES, texture_kid
 
 DEFINITIONS = {
     "texture_kid": "Kernel distance (KID's unbiased estimator) of fixed texture features of 48 px patches: grain, "
@@ -21,29 +22,6 @@ DEFINITIONS = {
     "kid": "Kernel Inception Distance on the supplied network: unbiased at few pictures.",
     "fid": "Fréchet Inception Distance on the supplied network: biased at few pictures.",
 }
-
-
-@dataclass
-class Look:
-    """What a set of pictures looks like, gathered picture by picture.
-
-    Attributes:
-        texture: (patches, 33) of each picture that holds a patch of 48 px.
-        network: (1, D) of each picture; empty without a network.
-        colours: of all pixels.
-    """
-
-    texture: list[np.ndarray] = field(default_factory=list)
-    network: list[np.ndarray] = field(default_factory=list)
-    colours: LabStatistics = field(default_factory=LabStatistics)
-
-    def add(self, picture: np.ndarray, network: FeatureNetwork | None) -> None:
-        """Adds one (H, W, 3) uint8 RGB picture."""
-        self.colours.add(picture)
-        if min(picture.shape[:2]) >= PATCH_PX:
-            self.texture.append(texture_features(picture))
-        if network is not None:
-            self.network.append(network.features([picture]))
 
 
 @dataclass(frozen=True)
@@ -88,9 +66,7 @@ class Realism:
         """Every measure; none where no frame was added."""
         if self._size is None:
             return []
-        target = Look()
-        for picture in self.reference.pictures(*self._size):
-            target.add(picture, self.network)
+        target = self.reference.look(*self._size, self.network)
         measures = {"texture_kid": _texture, "lab_frechet": _colours}
         if self.network is not None:
             measures |= {"kid": _network(kid), "fid": _network(fid)}

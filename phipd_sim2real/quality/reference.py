@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -12,6 +12,8 @@ import numpy as np
 from phipd_sim2real.diffusion.images import UnpairedImages
 from phipd_sim2real.drivelog import decode_jpeg
 from phipd_sim2real.errors import UsageError
+from phipd_sim2real.quality.feature_network import FeatureNetwork
+from phipd_sim2real.quality.look import Look
 
 OPTION = "--reference"
 MOST_PICTURES = 400
@@ -28,6 +30,9 @@ class Reference:
 
     name: str
     images: UnpairedImages
+    _looks: dict[tuple[int, int, FeatureNetwork | None], Look] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def from_path(cls, path: Path) -> Reference:
@@ -43,6 +48,20 @@ class Reference:
     def __len__(self) -> int:
         """How many pictures are read."""
         return len(self.images.encoded)
+
+    def look(self, height: int, width: int, network: FeatureNetwork | None = None) -> Look:
+        """Look of all pictures at a size, gathered once for each size and network.
+
+        Raises:
+            UsageError: a picture cannot be decoded.
+        """
+        key = (height, width, network)
+        if key not in self._looks:
+            look = Look()
+            for picture in self.pictures(height, width):
+                look.add(picture, network)
+            self._looks[key] = look
+        return self._looks[key]
 
     def pictures(self, height: int, width: int) -> Iterator[np.ndarray]:
         """(height, width, 3) uint8 RGB each: scaled to cover that size, the middle cut out.

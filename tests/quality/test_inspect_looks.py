@@ -24,6 +24,7 @@ from phipd_sim2real.drivelog import (
 )
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.quality.inspect import InspectOptions, inspect
+from phipd_sim2real.quality.realism import Realism
 from phipd_sim2real.quality.reference import Reference, fitted
 
 HEIGHT, WIDTH, FRAMES = 160, 240, 4
@@ -186,3 +187,23 @@ def test_a_reference_of_another_size_is_covered_and_cut(tmp_path):
     (tmp_path / "a.png").write_bytes(b"junk")
     with pytest.raises(UsageError, match="is damaged"):
         list(Reference.from_path(tmp_path).pictures(10, 10))
+
+
+def test_a_reference_reads_its_pictures_once_for_all_that_is_compared_with_it(tmp_path, monkeypatch):
+    for index in range(3):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), textured(index, 96, 144))
+    made = textured(9, 96, 144)
+
+    def compared(reference):
+        realism = Realism(reference)
+        realism.add(None, made)
+        return [row.after.measurement for row in realism.rows()]
+
+    reference, read = Reference.from_path(tmp_path), []
+    pictures = Reference.pictures
+    monkeypatch.setattr(Reference, "pictures", lambda *given: read.append(given[1:]) or pictures(*given))
+    first, again = compared(reference), compared(reference)
+    assert read == [(96, 144)]
+    assert first == again == compared(Reference.from_path(tmp_path))
+    assert reference.look(48, 72).colours.pixels == 3 * 48 * 72
+    assert read[-1] == (48, 72), "another size is another look"
