@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,16 +142,21 @@ def _calibration_frames(log: DriveLog, count: int) -> Iterator[tuple[np.ndarray,
         for segment in log.segments
         for time, camera in log.table(IMAGES, segment, columns=())[[TIMESTAMP, CAMERA]].itertuples(index=False)
     ]
-    for segment, time, camera in thinned(keys, count):
-        labels = _labels(log, segment)
-        table = log.table(IMAGES, segment, [IMAGE])
-        row = table[(table[TIMESTAMP] == time) & (table[CAMERA] == camera)].iloc[0]
-        yield decode_jpeg(row[IMAGE]), decode_labels(labels[time, camera])
+    for segment, chosen in groupby(thinned(keys, count), key=itemgetter(0)):
+        yield from _decoded(log, segment, [(time, camera) for _, time, camera in chosen])
 
 
-def _labels(log: DriveLog, segment: str) -> dict[tuple[int, int], bytes]:
-    name = column(SEMANTICS, "image")
-    table = log.table(SEMANTICS, segment, [name])
+def _decoded(log: DriveLog, segment: str, keys: Sequence[tuple[int, int]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pictures and labels of some frames of one segment, whose tables are read once and let go with its last frame."""
+    pictures, labels = _encoded(log, IMAGES, segment), _encoded(log, SEMANTICS, segment)
+    for key in keys:
+        yield decode_jpeg(pictures[key]), decode_labels(labels[key])
+
+
+def _encoded(log: DriveLog, component: str, segment: str) -> dict[tuple[int, int], bytes]:
+    """Timestamp and camera -> encoded picture or labels."""
+    name = column(component, "image")
+    table = log.table(component, segment, [name])
     return {(int(t), int(c)): data for t, c, data in zip(table[TIMESTAMP], table[CAMERA], table[name], strict=True)}
 
 
@@ -214,9 +221,8 @@ class _Gating:
 
     def segment(self, segment: str) -> None:
         """Writes one segment."""
-        labels, decisions = _labels(self._source, segment), list[dict[str, Any]]()
-        sources = self._source.table(IMAGES, segment, [IMAGE])
-        before = {(t, c): data for t, c, data in zip(sources[TIMESTAMP], sources[CAMERA], sources[IMAGE], strict=True)}
+        before, labels = _encoded(self._source, IMAGES, segment), _encoded(self._source, SEMANTICS, segment)
+        decisions: list[dict[str, Any]] = []
 
         def repaint(camera: int, rows: list[Row]) -> Iterator[Row]:
             frames = [

@@ -1,14 +1,17 @@
 """The gate: thresholds from copies with a known answer, frames accepted, done again, or left out."""
 
+from collections import Counter
+
 import cv2
 import numpy as np
 import pytest
 from street_logs import labelled_log, textured_street
 
 from phipd_sim2real.diffusion.gated import TABLE, gate_counts, gate_log
+from phipd_sim2real.diffusion.images import thinned
 from phipd_sim2real.diffusion.logs import enhance_log
 from phipd_sim2real.diffusion.settings import EnhanceSettings
-from phipd_sim2real.drivelog import DriveLog, column
+from phipd_sim2real.drivelog import DriveLog, column, decode_jpeg, decode_labels
 from phipd_sim2real.errors import StageError, UsageError
 from phipd_sim2real.quality.gate import Gate, GateSettings
 from phipd_sim2real.quality.label_checks import label_checks
@@ -67,6 +70,33 @@ def test_a_gated_log_keeps_labels_and_tells_what_became_of_every_frame(tmp_path)
     assert sum(len(table) for table in decisions) == 10 == sum(gate_counts(gated).values())
     assert sum(len(gated.table("camera_image", segment, columns=())) for segment in gated.segments) == accepted > 0
     assert all(check.passed == check.total for check in label_checks(gated, source))
+
+
+def test_calibration_reads_each_segment_once_for_all_its_frames(tmp_path, monkeypatch):
+    source = labelled_log(tmp_path / "source", segments=2, frames=8)
+    enhance_log(source, tmp_path / "enhanced", FAINT)
+    tables, read = DriveLog.table, Counter()
+
+    def counted(log, component, segment, columns=None):
+        read[log.root.name, component, segment, columns != ()] += 1
+        return tables(log, component, segment, columns)
+
+    monkeypatch.setattr(DriveLog, "table", counted)
+    gated = gate_log(source, DriveLog(tmp_path / "enhanced"), tmp_path / "gated", FAINT, LENIENT)
+    monkeypatch.undo()
+    for segment in source.segments:
+        for component in ("camera_semantics", "camera_image"):
+            assert read["source", component, segment, True] == 2, "once to calibrate, once to judge"
+    frames = [
+        (decode_jpeg(picture), decode_labels(labels))
+        for segment in source.segments
+        for picture, labels in zip(
+            source.table("camera_image", segment)[column("camera_image", "image")],
+            source.table("camera_semantics", segment)[column("camera_semantics", "image")],
+            strict=True,
+        )
+    ]
+    assert gated.provenance.config["thresholds"] == Gate.calibrated(thinned(frames, 10), LENIENT).record()
 
 
 def test_a_gated_log_is_resumed_to_the_same_bytes(tmp_path):
