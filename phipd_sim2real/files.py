@@ -8,6 +8,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,17 @@ def sha256_file(path: Path) -> str:
     """SHA-256 (hex) of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_of_kept(path: Path) -> str:
+    """As `sha256_file`, but reads a file once per process, and again only after it was written or replaced."""
+    found = path.stat()
+    return _sha256_of_state(path.resolve(), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+@cache
+def _sha256_of_state(path: Path, *_state: int) -> str:
+    return sha256_file(path)
 
 
 def _fsync(path: Path) -> None:

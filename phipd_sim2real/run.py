@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from phipd_sim2real.drivelog import DriveLog
 from phipd_sim2real.errors import UsageError
-from phipd_sim2real.files import write_json
+from phipd_sim2real.files import sha256_of_kept, write_json
 from phipd_sim2real.progress import ProgressCallback
 from phipd_sim2real.run_evaluation import RunEvaluation
 from phipd_sim2real.run_pictures import arm_pictures
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from planner_eval.config import TrainSettings
     from planner_eval.result import EvaluationResult
 
+WEIGHTS = "model.safetensors"
 REPORT_INPUTS = "inputs.json"
 """Marks a finished report: hashes of the scores and settings that it shows."""
 
@@ -175,6 +176,10 @@ class Run:
 
         train_planner(self.pictures(arm), self._recipe(arm, seed), self._planner(arm, seed), self.progress)
         return self._planner(arm, seed)
+
+    def weights_sha256(self, arm: str, seed: int) -> str:
+        """SHA-256 of the weights of one planner, which is trained first where it is not."""
+        return sha256_of_kept(self.train(arm, seed) / WEIGHTS)
 
     def seeds_of(self, arm: str) -> tuple[int, ...]:
         """Training seeds of an arm."""

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 INPUTS = "inputs.json"
 """Marks a finished evaluation: hashes of what was scored, and how."""
 
-WEIGHTS = "model.safetensors"
-
 AGREE_WITHIN = 1e-3
 """Largest difference allowed between a score from the log and from its records (their states are float32)."""
 
@@ -118,7 +116,7 @@ class RunEvaluation:
         return {
             "evaluate": settings_hash(settings.evaluate),
             "data": self._frames(self._data.kind).identity(),
-            **{f"{arm}, seed {seed}": sha256_file(self._run.train(arm, seed) / WEIGHTS) for arm, seed in trainings},
+            **{f"{arm}, seed {seed}": self._run.weights_sha256(arm, seed) for arm, seed in trainings},
         }
 
     def trained_arms(self, names: Collection[str]) -> list[Arm]:

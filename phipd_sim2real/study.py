@@ -23,7 +23,7 @@ from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import sha256_file, write_json
 from phipd_sim2real.preparation import check_steps, prepare
 from phipd_sim2real.run import Run
-from phipd_sim2real.run_evaluation import WEIGHTS, RunEvaluation
+from phipd_sim2real.run_evaluation import RunEvaluation
 from phipd_sim2real.run_settings import EvaluationData
 from phipd_sim2real.study_settings import StudySettings
 from planner_eval.report.headline import SEEDS_FOR_A_CLAIM, few_seeds
@@ -128,7 +128,8 @@ class Study(Run):
         ends = (self.settings.evaluate.baseline, self.treated_arm(), self.settings.ceiling)
         names = [*ends, *self._named(self.settings.driven)]
         arms = self._evaluation().trained_arms(names)
-        identities = {f"{arm.name}, seed {seed}": self._weights(arm.name, seed) for arm in arms for seed in arm.seeds}
+        trainings = [(arm.name, seed) for arm in arms for seed in arm.seeds]
+        identities = {f"{name}, seed {seed}": self.weights_sha256(name, seed) for name, seed in trainings}
         with self.timings.stage("drive in closed loop"):
             return drive_closed_loop(
                 arms, self.settings.closed_loop, self.folder / "closed_loop", self.progress, identities
@@ -138,9 +139,6 @@ class Study(Run):
         """Arms by name; a choice stands for its winner."""
         chosen = self.choose()
         return list(dict.fromkeys(chosen[name].arm if name in chosen else name for name in names))
-
-    def _weights(self, arm: str, seed: int) -> str:
-        return sha256_file(self.train(arm, seed) / WEIGHTS)
 
     def everything(self) -> dict[str, Any]:
         """Prepare, capture, treat, train, choose, test, drive, report."""

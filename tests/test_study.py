@@ -7,8 +7,10 @@ import pytest
 from tiny_run import ROOT
 from tiny_study import tiny_study
 
+from phipd_sim2real import files
 from phipd_sim2real.drivelog import DriveLog
 from phipd_sim2real.errors import UsageError
+from phipd_sim2real.files import sha256_file
 from phipd_sim2real.quality.reference import Reference
 from phipd_sim2real.settings import load_settings
 from phipd_sim2real.study import CHOICES, Study
@@ -126,6 +128,24 @@ def test_a_lost_report_is_made_again_to_the_same_bytes(finished, monkeypatch, tm
     shutil.rmtree(folder / "report")
     Study(settings, folder, quiet).report()
     assert (folder / "report/report.json").read_bytes() == before
+
+
+def test_weights_are_hashed_once_until_they_change(finished, monkeypatch, tmp_path):
+    settings, folder, _, _ = finished
+    monkeypatch.chdir(ROOT)
+    hashed = []
+    monkeypatch.setattr(files, "sha256_file", lambda path: hashed.append(path) or sha256_file(path))
+    files._sha256_of_state.cache_clear()
+    for _ in range(2):
+        Study(settings, folder, quiet).choose()
+    assert sorted(hashed) == sorted(folder / f"planners/{name}/seed-0/model.safetensors" for name in settings.arms)
+    study, weights = Study(settings, folder, quiet), folder / "planners/source/seed-0/model.safetensors"
+    before, kept = study.weights_sha256("source", 0), shutil.copy2(weights, tmp_path)
+    shutil.copy2(folder / "planners/sdedit/seed-0/model.safetensors", weights)
+    found = study.weights_sha256("source", 0)
+    assert found == study.weights_sha256("sdedit", 0) != before, "what training.json says of other weights is no proof"
+    shutil.copy2(kept, weights)
+    assert study.weights_sha256("source", 0) == before
 
 
 def test_the_target_look_is_gathered_once_and_only_where_an_arm_is_not_measured(finished, monkeypatch):
