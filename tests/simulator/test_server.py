@@ -5,11 +5,13 @@ The client runs in processes of its own: some of its mistakes end the interprete
 
 import socket
 import struct
+import textwrap
 import time
 
 import msgpack
 import pytest
 from real_client import client
+from street_scene import STREET_SCENE
 
 from phipd_sim2real.simulator.maps import opendrive
 from phipd_sim2real.simulator.process import simulator_process
@@ -126,7 +128,8 @@ def test_four_cameras_agree_and_an_episode_repeats_to_the_byte(endpoint):
     pytest.importorskip("embreex", reason="needs the ray caster")
     said = client(
         endpoint,
-        """
+        STREET_SCENE
+        + textwrap.dedent("""
         KINDS = ("rgb", "depth", "semantic_segmentation", "instance_segmentation")
 
         def episode():
@@ -137,14 +140,9 @@ def test_four_cameras_agree_and_an_episode_repeats_to_the_byte(endpoint):
             car = world.spawn_actor(library.find("vehicle.seat.leon"), ahead)
             queues, cameras = [], []
             for kind in KINDS:
-                blueprint = library.find("sensor.camera." + kind)
-                for name, value in (("image_size_x", 64), ("image_size_y", 48), ("look", "target")):
-                    if blueprint.has_attribute(name):
-                        blueprint.set_attribute(name, str(value))
-                camera = world.spawn_actor(blueprint, carla.Transform(carla.Location(0.5, 0, 1.6)), attach_to=ego)
-                received = queue.Queue()
-                camera.listen(lambda image, received=received: received.put(
-                    (image.frame, np.frombuffer(image.raw_data, np.uint8).reshape(48, 64, 4).copy(), image.transform)))
+                camera, received = watching(world, ego, kind, lambda image: (
+                    image.frame, np.frombuffer(image.raw_data, np.uint8).reshape(48, 64, 4).copy(), image.transform
+                ), look="target")
                 cameras.append(camera)
                 queues.append(received)
             ego.apply_control(carla.VehicleControl(throttle=0.3))
@@ -156,10 +154,7 @@ def test_four_cameras_agree_and_an_episode_repeats_to_the_byte(endpoint):
                 for image in images:
                     digest.update(image[1].tobytes())
             gap = images[0][2].location.distance(world.get_snapshot().find(cameras[0].id).get_transform().location)
-            for camera in cameras:
-                camera.stop()
-            for camera in cameras:
-                camera.destroy()
+            put_away(cameras)
             pixels = [image[1].astype(int) for image in images]
             seen = pixels[3][..., 1] + 256 * pixels[3][..., 0] == car.id
             depth = 1000 * (pixels[1][..., 2] + 256 * pixels[1][..., 1] + 65536 * pixels[1][..., 0]) / (2**24 - 1)
@@ -175,7 +170,7 @@ def test_four_cameras_agree_and_an_episode_repeats_to_the_byte(endpoint):
             return said
 
         print(json.dumps([episode(), episode()]))
-        """,
+        """),
     )
     first, again = said
     assert first == again
@@ -192,23 +187,12 @@ def test_four_cameras_agree_and_an_episode_repeats_to_the_byte(endpoint):
 def test_the_traffic_manager_keeps_its_lanes_and_repeats(endpoint):
     said = client(
         endpoint,
-        """
-        import socket
-
+        STREET_SCENE
+        + textwrap.dedent("""
         def episode():
             world = fresh()
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port = probe.getsockname()[1]
-            manager = client.get_trafficmanager(port)
-            manager.set_synchronous_mode(True)
-            manager.set_random_device_seed(5)
-            world.tick()
-            world_map = world.get_map()
-            blueprint = world.get_blueprint_library().find("vehicle.nissan.micra")
-            cars = [world.spawn_actor(blueprint, point) for point in world_map.get_spawn_points()[::20]]
-            for car in cars:
-                car.set_autopilot(True, port)
+            manager, world_map = traffic_manager(world), world.get_map()
+            cars = on_autopilot(world, manager, world_map.get_spawn_points()[::20])
             digest, errors = hashlib.sha256(), []
             for tick in range(200):
                 world.tick(30.0)
@@ -219,20 +203,12 @@ def test_the_traffic_manager_keeps_its_lanes_and_repeats(endpoint):
                     right = lane.get_right_vector()
                     errors.append((place.location - lane.location).dot(right))
             slowest = min(car.get_velocity().length() for car in cars)
-            for car in cars:
-                car.set_autopilot(False, port)
-            world.tick()
-            for car in cars:
-                car.destroy()
-            world.tick()
-            manager.set_synchronous_mode(False)
-            manager.shut_down()
-            free(world)
+            end_traffic(world, manager, cars)
             return dict(digest=digest.hexdigest(), cars=len(cars), slowest=slowest, mean=float(np.mean(np.abs(errors))),
                         worst=float(np.abs(errors).max()))
 
         print(json.dumps([episode(), episode()]))
-        """,
+        """),
     )
     first, again = said
     assert first == again
