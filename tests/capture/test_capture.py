@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded import calibrations_of, pictures_of, poses_of, seen_on_road
 
 from phipd_sim2real.capture import CaptureSettings, capture_log
 from phipd_sim2real.capture import log as log_module
@@ -22,13 +23,11 @@ from phipd_sim2real.drivelog import (
     TIMESTAMP,
     DriveLog,
     column,
-    decode_depth,
     decode_jpeg,
-    decode_labels,
 )
 from phipd_sim2real.errors import StageError, UsageError
 from phipd_sim2real.geometry import ego_states, invert, transform_points
-from phipd_sim2real.waymo import Calibration, inside_picture, project
+from phipd_sim2real.waymo import project
 
 for package in ("carla", "embreex", "msgpack"):
     pytest.importorskip(package, reason="needs the carla extra")
@@ -48,7 +47,7 @@ SETTINGS = CaptureSettings(
     traffic={"cars": 12},
     stall_s=60.0,
 )
-ROADS, ROAD_LINES, CARS = 1, 24, (14, 15, 16)
+CARS = (14, 15, 16)
 
 
 @pytest.fixture(scope="module")
@@ -59,25 +58,10 @@ def log(tmp_path_factory) -> DriveLog:
     return DriveLog(out)
 
 
-def _calibration(log, segment):
-    row = log.table("camera_calibration", segment).iloc[0]
-    names = ("f_u", "f_v", "c_u", "c_v", "k1", "k2", "p1", "p2", "k3")
-    intrinsic = np.array([row[column("camera_calibration", f"intrinsic.{name}")] for name in names])
-    extrinsic = row[column("camera_calibration", "extrinsic.transform")].reshape(4, 4)
-    width, height = (int(row[column("camera_calibration", side)]) for side in ("width", "height"))
-    return Calibration(intrinsic, extrinsic, width, height)
-
-
-def _poses(log, segment):
-    table = log.table("vehicle_pose", segment)
-    poses = np.stack(table[column("vehicle_pose", "world_from_vehicle.transform")]).reshape(-1, 4, 4)
-    return table[TIMESTAMP].to_numpy() / 1e6, poses
-
-
-def _labels(log, segment, component):
-    table = log.table(component, segment)
-    decode = decode_depth if component == "camera_depth" else decode_labels
-    return {row[TIMESTAMP]: decode(row[column(component, "image")]) for _, row in table.iterrows()}
+def _driven(log, segment):
+    """(N,) seconds and (N, 4, 4) vehicle in world."""
+    found = poses_of(log, segment)
+    return np.array(list(found)) / 1e6, np.stack(list(found.values()))
 
 
 def _box_corners(row):
@@ -93,16 +77,16 @@ def test_tables_and_times_are_as_planned(log):
     assert log.missing_segments == ()
     names = log.provenance.semantic_labels
     assert (names[14], names[11], names[24]) == ("Car", "Sky", "RoadLines"), "14 was 10 before CARLA 0.9.14"
-    seen = np.unique([labels for labels in _labels(log, log.segments[0], "camera_semantics").values()])
+    seen = np.unique(list(pictures_of(log, log.segments[0], "camera_semantics").values()))
     assert set(seen.tolist()) <= set(names)
     for segment in log.segments:
-        times, _ = _poses(log, segment)
+        times, matrices = _driven(log, segment)
         np.testing.assert_allclose(times, np.arange(101) * 0.1, atol=1e-9)
         images = log.table("camera_image", segment)
         np.testing.assert_array_equal(images[TIMESTAMP], np.arange(4_000_000, 6_000_001, 500_000))
         assert set(images[CAMERA]) == {1}
         assert decode_jpeg(images[column("camera_image", "image")][0]).shape == (144, 240, 3)
-        states = ego_states(times, _poses(log, segment)[1], 4.0)
+        states = ego_states(times, matrices, 4.0)
         assert states.future_valid.all()
         assert 3 < states.past[-1, 2] < 20, "the ego drives forward"
         assert abs(states.past[-1, 3]) < 0.1, "the rear axle does not slip sideways"
@@ -111,9 +95,9 @@ def test_tables_and_times_are_as_planned(log):
 def test_boxes_lie_on_the_instances_of_their_cars(log):
     seen = 0
     for segment in log.segments:
-        calibration, boxes = _calibration(log, segment), log.table("lidar_box", segment)
-        semantics, depths = (_labels(log, segment, f"camera_{name}") for name in ("semantics", "depth"))
-        for timestamp, instances in _labels(log, segment, "camera_instances").items():
+        calibration, boxes = calibrations_of(log, segment)[1], log.table("lidar_box", segment)
+        semantics, depths = (pictures_of(log, segment, f"camera_{name}") for name in ("semantics", "depth"))
+        for (timestamp, camera), instances in pictures_of(log, segment, "camera_instances").items():
             for _, row in boxes[boxes[TIMESTAMP] == timestamp].iterrows():
                 mask = instances == int(row[OBJECT])
                 pixels, valid = project(_box_corners(row), calibration)
@@ -126,32 +110,23 @@ def test_boxes_lie_on_the_instances_of_their_cars(log):
                 assert (u + 0.5 <= high[0]).all()
                 assert (v + 0.5 >= low[1]).all()
                 assert (v + 0.5 <= high[1]).all()
-                assert np.isin(semantics[timestamp][mask], CARS).all()
+                assert np.isin(semantics[timestamp, camera][mask], CARS).all()
                 along = invert(calibration.extrinsic) @ np.append(_box_corners(row).mean(axis=0), 1)
-                assert abs(np.median(depths[timestamp][mask]) - along[0]) < 4
+                assert abs(np.median(depths[timestamp, camera][mask]) - along[0]) < 4
     assert seen >= 3, "the test saw too few cars to mean anything"
 
 
 def test_the_path_to_come_lies_on_the_road_at_the_right_depth(log):
-    on_road, total = 0, 0
+    hits = []
     for segment in log.segments:
-        calibration, (times, poses) = _calibration(log, segment), _poses(log, segment)
-        depths = _labels(log, segment, "camera_depth")
-        for timestamp, semantics in _labels(log, segment, "camera_semantics").items():
+        calibration, (times, matrices) = calibrations_of(log, segment)[1], _driven(log, segment)
+        depths = pictures_of(log, segment, "camera_depth")
+        for (timestamp, camera), semantics in pictures_of(log, segment, "camera_semantics").items():
             now = int(np.argmin(np.abs(times - timestamp / 1e6)))
-            ahead = transform_points(invert(poses[now]), poses[now + 6 : now + 25, :3, 3])
-            pixels, valid = project(ahead, calibration)
-            valid &= inside_picture(np.nan_to_num(pixels, nan=-1), calibration)
-            u, v = pixels[valid].astype(int).T
-            hits = np.isin(semantics[v, u], (ROADS, ROAD_LINES))
-            along = transform_points(invert(calibration.extrinsic), ahead)[valid, 0]
-            seen = depths[timestamp][v, u]
-            np.testing.assert_allclose(seen[hits], along[hits], rtol=0.15)
-            assert (seen[~hits] < along[~hits]).all(), "what is not road hides it"
-            on_road += hits.sum()
-            total += len(hits)
-    assert on_road > 50
-    assert on_road / total > 0.5
+            ahead = transform_points(invert(matrices[now]), matrices[now + 6 : now + 25, :3, 3])
+            hits += seen_on_road(ahead, calibration, semantics, depths[timestamp, camera], rtol=0.15).tolist()
+    assert sum(hits) > 50
+    assert np.mean(hits) > 0.5
 
 
 def test_a_segment_captured_alone_has_the_same_bytes(log, tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from recorded import calibrations_of, pictures_of, poses_of, seen_on_road
 
 from phipd_sim2real.capture import CaptureSettings, capture_log
 from phipd_sim2real.capture.settings import OF_PICTURES
@@ -18,15 +19,11 @@ from phipd_sim2real.drivelog import (
     TIMESTAMP,
     DriveLog,
     column,
-    decode_depth,
     decode_jpeg,
-    decode_labels,
 )
-from phipd_sim2real.drivelog.flow import decode_flow
 from phipd_sim2real.drivelog.schema import CAMERA_OBJECT
 from phipd_sim2real.geometry import invert, transform_points
 from phipd_sim2real.motion import RecordedMotion
-from phipd_sim2real.waymo import Calibration, inside_picture, project
 
 for package in ("carla", "embreex", "msgpack"):
     pytest.importorskip(package, reason="needs the carla extra")
@@ -34,7 +31,6 @@ for package in ("carla", "embreex", "msgpack"):
 LENS = {"f_u": 128, "f_v": 126, "c_u": 118, "c_v": 72, "k1": 0.04, "k2": -0.04, "p1": 0.001, "p2": -0.002}
 LABELS = (*OF_PICTURES, "ego_state", "map_lane", "traffic_light")
 MOUNT = {"width": 240, "height": 150, "lens": LENS}
-ROADS, ROAD_LINES = 1, 24
 
 
 @pytest.fixture(scope="module")
@@ -58,34 +54,6 @@ def log(tmp_path_factory) -> DriveLog:
     return DriveLog(folder / "log")
 
 
-def _pictures(log, component, decode):
-    table = log.table(component, log.segments[0])
-    images = table[column(component, "image")]
-    return {
-        (time, camera): decode(data) for time, camera, data in zip(table[TIMESTAMP], table[CAMERA], images, strict=True)
-    }
-
-
-def _calibrations(log):
-    rows = log.table("camera_calibration", log.segments[0])
-    names = ("f_u", "f_v", "c_u", "c_v", "k1", "k2", "p1", "p2", "k3")
-    return {
-        row[CAMERA]: Calibration(
-            np.array([row[column("camera_calibration", f"intrinsic.{name}")] for name in names]),
-            row[column("camera_calibration", "extrinsic.transform")].reshape(4, 4),
-            int(row[column("camera_calibration", "width")]),
-            int(row[column("camera_calibration", "height")]),
-        )
-        for _, row in rows.iterrows()
-    }
-
-
-def _poses(log):
-    table = log.table("vehicle_pose", log.segments[0])
-    poses = np.stack(table[column("vehicle_pose", "world_from_vehicle.transform")]).reshape(-1, 4, 4)
-    return dict(zip(table[TIMESTAMP], poses, strict=True))
-
-
 def _points(row, field):
     return np.asarray(row[column("map_lane", field)]).reshape(-1, 3)
 
@@ -99,7 +67,7 @@ def test_every_table_is_there(log):
 
 
 def test_accelerations_of_boxes_are_the_changes_of_their_speeds(log):
-    boxes, poses = log.table("lidar_box", log.segments[0]), _poses(log)
+    boxes, poses = log.table("lidar_box", log.segments[0]), poses_of(log, log.segments[0])
     braking = 0.0
     for _, track in boxes.groupby(OBJECT):
         in_world = {
@@ -138,7 +106,8 @@ def test_the_official_reader_opens_every_official_table_of_a_capture(log):
     assert decode_jpeg(opened["camera_image"][0].image).shape == (150, 240, 3)
     assert (opened["camera_calibration"][0].intrinsic.f_u, opened["camera_calibration"][0].intrinsic.k1) == (128, 0.04)
     pose = np.reshape(opened["vehicle_pose"][7].world_from_vehicle.transform, (4, 4))
-    np.testing.assert_array_equal(pose, _poses(log)[opened["vehicle_pose"][7].key.frame_timestamp_micros])
+    time = opened["vehicle_pose"][7].key.frame_timestamp_micros
+    np.testing.assert_array_equal(pose, poses_of(log, log.segments[0])[time])
     assert all(np.isfinite([box.speed.x, box.acceleration.x]).all() for box in opened["lidar_box"])
 
 
@@ -180,7 +149,7 @@ def test_the_staged_scene_is_recorded_as_it_came_about(log):
 
 def test_a_camera_box_holds_the_pixels_of_its_object_and_no_more(log):
     boxes = log.table("camera_box", log.segments[0])
-    instances = _pictures(log, "camera_instances", decode_labels)
+    instances = pictures_of(log, log.segments[0], "camera_instances")
     assert len(boxes) >= 5
     for _, row in boxes.iterrows():
         rows, columns = np.nonzero(instances[row[TIMESTAMP], row[CAMERA]] == int(row[CAMERA_OBJECT]))
@@ -196,7 +165,7 @@ def test_a_projected_box_holds_the_camera_box_and_visibility_counts_its_pixels(l
     segment = log.segments[0]
     projected = log.table("projected_lidar_box", segment).set_index([TIMESTAMP, CAMERA, OBJECT])
     visibility = log.table("object_visibility", segment).set_index([TIMESTAMP, CAMERA, OBJECT])
-    instances = _pictures(log, "camera_instances", decode_labels)
+    instances = pictures_of(log, segment, "camera_instances")
     for (time, camera, name), row in visibility.iterrows():
         seen = int((instances[time, camera] == int(name)).sum())
         counted = row[column("object_visibility", "visible_pixels")]
@@ -236,7 +205,7 @@ def test_flow_is_the_exact_motion_of_the_recorded_scene(log):
     segment = log.segments[0]
     for camera in (1, 2):
         motion = RecordedMotion(log, segment, camera)
-        for (time, of), flow in _pictures(log, "camera_flow", decode_flow).items():
+        for (time, of), flow in pictures_of(log, segment, "camera_flow").items():
             if of != camera:
                 continue
             exact = motion.flow(time, time + 200_000)
@@ -248,29 +217,22 @@ def test_flow_is_the_exact_motion_of_the_recorded_scene(log):
 
 
 def test_lanes_lie_on_the_road_at_the_right_depth(log):
-    lanes = log.table("map_lane", log.segments[0])
-    semantics = _pictures(log, "camera_semantics", decode_labels)
-    depths, poses, total, hits = _pictures(log, "camera_depth", decode_depth), _poses(log), 0, 0
-    for (time, camera), labels in semantics.items():
-        calibration = _calibrations(log)[camera]
-        for _, lane in lanes.iterrows():
+    segment = log.segments[0]
+    calibrations, poses = calibrations_of(log, segment), poses_of(log, segment)
+    depths = pictures_of(log, segment, "camera_depth")
+    hits = []
+    for (time, camera), semantics in pictures_of(log, segment, "camera_semantics").items():
+        for _, lane in log.table("map_lane", segment).iterrows():
             points = transform_points(invert(poses[time]), _points(lane, "centre"))
-            pixels, valid = project(points, calibration)
-            near = np.linalg.norm(points[:, :2], axis=1) < 30
-            valid &= near & inside_picture(np.nan_to_num(pixels, nan=-1), calibration)
-            u, v = pixels[valid].astype(int).T
-            along = transform_points(invert(calibration.extrinsic), points[valid])[:, 0]
-            on_road = np.isin(labels[v, u], (ROADS, ROAD_LINES))
-            seen = depths[time, camera][v, u]
-            np.testing.assert_allclose(seen[on_road], along[on_road], rtol=0.1, atol=0.3)
-            assert (seen[~on_road] < along[~on_road]).all(), "what is not road hides it"
-            total, hits = total + len(u), hits + on_road.sum()
-    assert total > 60
-    assert hits / total > 0.6
+            near = points[np.linalg.norm(points[:, :2], axis=1) < 30]
+            on_road = seen_on_road(near, calibrations[camera], semantics, depths[time, camera], rtol=0.1, atol=0.3)
+            hits += on_road.tolist()
+    assert len(hits) > 60
+    assert np.mean(hits) > 0.6
 
 
 def test_lane_boundaries_are_on_their_sides_and_the_ego_between_them(log):
-    (poses, lanes) = _poses(log), log.table("map_lane", log.segments[0])
+    poses, lanes = poses_of(log, log.segments[0]), log.table("map_lane", log.segments[0])
     for time in (0, 2_000_000, 4_000_000):
         offsets = []
         for _, lane in lanes.iterrows():
@@ -288,7 +250,7 @@ def test_lane_boundaries_are_on_their_sides_and_the_ego_between_them(log):
 
 
 def test_the_egos_state_is_the_motion_of_its_poses(log):
-    states, poses = log.table("ego_state", log.segments[0]), _poses(log)
+    states, poses = log.table("ego_state", log.segments[0]), poses_of(log, log.segments[0])
     times = np.array(sorted(poses))
     stacked = np.stack([poses[time] for time in times])
     velocity = np.gradient(stacked[:, :3, 3], 0.1, axis=0)
