@@ -36,7 +36,8 @@ def fit(settings: FitSettings, out: Path, progress: ProgressCallback | None = No
     """Fits a model and writes it as a folder; an interrupted fit goes on from its last checkpoint.
 
     Every random choice of a step derives from (seed, step, process), so that an interrupted fit ends with the
-    same bytes as an uninterrupted one on the same machine. Under `accelerate launch` it trains on all devices.
+    same bytes as an uninterrupted one on the same machine with as many threads. Under `accelerate launch` it trains on
+    all devices.
 
     Args:
         settings: what to fit and how.

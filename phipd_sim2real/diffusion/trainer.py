@@ -43,7 +43,8 @@ class Trainer:
     def run(self) -> Iterator[int]:
         """Trains up to the last step; yields the number of steps done after each."""
         first, began = self.state.step, time.monotonic()
-        with ThreadPoolExecutor(1) as ahead:
+        # A new thread takes over torch's number of threads only after its first operation, which would sum differently.
+        with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(torch.get_num_threads(),)) as ahead:
             upcoming = ahead.submit(self.batches.of_step, first)
             while self.state.step < self.settings.steps:
                 batches = upcoming.result()

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from phipd_sim2real.diffusion.fit import fit
+from phipd_sim2real.diffusion.fit_batches import Batches
 from phipd_sim2real.diffusion.fit_settings import FitSettings
 from phipd_sim2real.diffusion.images import UnpairedImages
 from phipd_sim2real.diffusion.models import WEIGHTS
@@ -48,6 +49,26 @@ def test_a_fit_broken_off_between_checkpoints_ends_with_the_same_bytes(tiny_fit,
     assert not (tmp_path / "model_index.json").exists()
     fit(tiny_fit, tmp_path)
     assert _bytes(tmp_path) == _bytes(tiny_model)
+
+
+def test_batches_are_drawn_with_as_many_threads_as_torch_has_from_the_first_on(tiny_fit, tmp_path, monkeypatch):
+    """Sums over another number of threads would make the first batch after an interruption another one."""
+    threadpoolctl = pytest.importorskip("threadpoolctl", reason="needs the dev extra")
+    drawn, found = Batches.of_step, []
+
+    def watched(batches, step):
+        openmp = threadpoolctl.ThreadpoolController().select(user_api="openmp").info()
+        found.extend(pool["num_threads"] for pool in openmp if "torch" in pool["filepath"])
+        return drawn(batches, step)
+
+    monkeypatch.setattr(Batches, "of_step", watched)
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    try:
+        fit(tiny_fit.model_copy(update={"steps": 1}), tmp_path)
+    finally:
+        torch.set_num_threads(before)
+    assert set(found) == {before + 1}
 
 
 def test_a_finished_fit_is_left_alone(tiny_fit, tiny_model):
