@@ -22,12 +22,13 @@ from pathlib import Path
 
 import numpy as np
 
+from phipd_sim2real.capture.connection import connect, server_info
 from phipd_sim2real.capture.drive import DriveRecorder, warm_up_ticks
 from phipd_sim2real.capture.pipeline import RowPipeline
 from phipd_sim2real.capture.plan import plan_segments, vary
 from phipd_sim2real.capture.rig import load_rig
 from phipd_sim2real.capture.rows import Row
-from phipd_sim2real.capture.session import connect, episode, server_info, world_mode
+from phipd_sim2real.capture.session import episode, world_mode
 from phipd_sim2real.capture.settings import CaptureSettings
 from phipd_sim2real.capture.traffic import start_traffic
 from phipd_sim2real.drivelog import SegmentWriter

@@ -111,7 +111,7 @@ def _endpoint() -> Finding:
             "CARLA_HOST is not set; the simulator stands in",
             "export CARLA_HOST=host",
         )
-    from phipd_sim2real.capture.session import connect
+    from phipd_sim2real.capture.connection import connect
 
     try:
         version = connect(host, int(port), wait_s=3.0).get_server_version()

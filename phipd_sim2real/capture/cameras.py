@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from phipd_sim2real.capture.connection import import_carla
 from phipd_sim2real.capture.lens import LensResampler, resampler_of
 from phipd_sim2real.capture.rig import CameraMount, Lens, Rig
-from phipd_sim2real.capture.session import Episode, import_carla
+from phipd_sim2real.capture.session import Episode
 from phipd_sim2real.errors import StageError
 from phipd_sim2real.geometry import pose_to_carla
 

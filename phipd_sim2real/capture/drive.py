@@ -10,12 +10,13 @@ import numpy as np
 
 from phipd_sim2real.capture import rows, scenes, world_labels
 from phipd_sim2real.capture.cameras import CameraArray, Frames
+from phipd_sim2real.capture.connection import ServerInfo
 from phipd_sim2real.capture.intent import intents
 from phipd_sim2real.capture.picture_rows import Developed, Rows, Scenery, develop, flow_row, synced_box_rows
 from phipd_sim2real.capture.pipeline import RowPipeline
 from phipd_sim2real.capture.plan import PlannedSegment, Variation
 from phipd_sim2real.capture.rig import CameraMount, Rig
-from phipd_sim2real.capture.session import Episode, ServerInfo
+from phipd_sim2real.capture.session import Episode
 from phipd_sim2real.capture.settings import CaptureSettings
 from phipd_sim2real.capture.traffic import Cast
 from phipd_sim2real.drivelog import SegmentWriter

@@ -7,12 +7,13 @@ such a pinhole, wide and fine enough to hold its whole picture, and resampled al
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from phipd_sim2real.capture.rig import CameraMount
+from phipd_sim2real.capture.rig import CameraMount, Rig
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.motion_geometry import sight_lines
 from phipd_sim2real.waymo.camera_model import Calibration, project
@@ -117,3 +118,16 @@ def _check(rays: np.ndarray, calibration: Calibration) -> None:
             f"The distortion {calibration.intrinsic[4:].tolist()} folds the picture of {calibration.width} x "
             f"{calibration.height} px before its border; give weaker coefficients or a longer focal length."
         )
+
+
+def warn_of_widths(rig: Rig) -> None:
+    """Warns of pinholes whose rows some CARLA servers shear; a lens is rendered from a picture of whole blocks."""
+    for mount in rig.cameras:
+        if mount.lens is None and mount.width % WHOLE_BLOCKS_PX:
+            below = mount.width - mount.width % WHOLE_BLOCKS_PX
+            warnings.warn(
+                f"Camera {mount.camera} is {mount.width} px wide; some CARLA servers shear pictures whose width is no "
+                f"multiple of {WHOLE_BLOCKS_PX}. Take {below or WHOLE_BLOCKS_PX} or {below + WHOLE_BLOCKS_PX} in the "
+                "rig, or look at the first pictures.",
+                stacklevel=2,
+            )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import queue
 import threading
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,28 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from phipd_sim2real.capture.lens import WHOLE_BLOCKS_PX, resampler_of
+from phipd_sim2real.capture.connection import connect, import_carla
+from phipd_sim2real.capture.identity import config_hash, provenance, resolved_config
+from phipd_sim2real.capture.lens import resampler_of, warn_of_widths
 from phipd_sim2real.capture.plan import PlannedSegment, plan_segments
-from phipd_sim2real.capture.rig import Rig, load_rig
-from phipd_sim2real.capture.session import connect, import_carla, semantic_labels
+from phipd_sim2real.capture.rig import load_rig
 from phipd_sim2real.capture.settings import EMBEDDED, CaptureSettings
 from phipd_sim2real.capture.summary import write_summary
 from phipd_sim2real.capture.supervisor import Stopped, WorkerFailed, WorkerProcess
-from phipd_sim2real.drivelog import (
-    Provenance,
-    collect_versions,
-    completed_segments,
-    current_commit,
-    write_provenance,
-)
+from phipd_sim2real.drivelog import completed_segments, write_provenance
 from phipd_sim2real.drivelog.provenance import FILE_NAME, read_provenance
 from phipd_sim2real.errors import StageError, UsageError
 from phipd_sim2real.progress import ProgressCallback
-
-NOT_PART_OF_THE_RESULT = {"endpoint", "workers", "retries", "connect_s", "stall_s"}
-"""Settings that change how a log is made but not what it holds."""
-
-PACKAGES = ("phipd-sim2real", "carla", "numpy", "opencv-python-headless", "pyarrow", "embreex")
 
 
 @dataclass(frozen=True)
@@ -94,7 +82,7 @@ class _Capture:
         self._progress = progress
         self._rig = load_rig(settings.rig)
         self._config = resolved_config(settings, self._rig)
-        self._config_hash = _hash(self._config)
+        self._config_hash = config_hash(self._config)
         self._planned = plan_segments(settings)
         complete = completed_segments(out, self._config_hash)
         self._todo: queue.SimpleQueue[PlannedSegment] = queue.SimpleQueue()
@@ -202,21 +190,8 @@ class _Capture:
                         f"{self._out} holds pictures of the domain {known!r} and the server gives "
                         f"{server['domain']!r}; give another output folder."
                     )
-            write_provenance(self._out, self._provenance(server))
-
-    def _provenance(self, server: dict[str, Any]) -> Provenance:
-        versions = collect_versions(*PACKAGES)
-        return Provenance(
-            domain=server["domain"],
-            config=self._config,
-            config_hash=self._config_hash,
-            seed=self._settings.seed,
-            planned_segments=tuple(segment.name for segment in self._planned),
-            semantic_labels=semantic_labels(),
-            versions=versions | {"server": server["version"]},
-            commit=current_commit(),
-            command="phipd capture",
-        )
+            names = [segment.name for segment in self._planned]
+            write_provenance(self._out, provenance(self._config, names, server))
 
     def _count_captured(self) -> None:
         with self._lock:
@@ -252,27 +227,3 @@ class _Capture:
         ]
         if unknown:
             raise UsageError(f"The simulator has no map {', '.join(unknown)}; it has {', '.join(sorted(MAPS))}.")
-
-
-def warn_of_widths(rig: Rig) -> None:
-    """Warns of pinholes whose rows some CARLA servers shear; a lens is rendered from a picture of whole blocks."""
-    for mount in rig.cameras:
-        if mount.lens is None and mount.width % WHOLE_BLOCKS_PX:
-            below = mount.width - mount.width % WHOLE_BLOCKS_PX
-            warnings.warn(
-                f"Camera {mount.camera} is {mount.width} px wide; some CARLA servers shear pictures whose width is no "
-                f"multiple of {WHOLE_BLOCKS_PX}. Take {below or WHOLE_BLOCKS_PX} or {below + WHOLE_BLOCKS_PX} in the "
-                "rig, or look at the first pictures.",
-                stacklevel=2,
-            )
-
-
-def resolved_config(settings: CaptureSettings, rig: Rig) -> dict[str, Any]:
-    """Everything that decides what a log holds, with the rig's content in place of its path."""
-    return settings.model_dump(mode="json", exclude=NOT_PART_OF_THE_RESULT | {"rig"}) | {
-        "rig": rig.model_dump(mode="json")
-    }
-
-
-def _hash(config: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(config, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from phipd_sim2real.capture.session import import_carla
+from phipd_sim2real.capture.connection import import_carla
 from phipd_sim2real.capture.settings import CaptureSettings, short_map_name
 from phipd_sim2real.capture.variety import PlanSettings, Scene, TrafficSettings, WeatherSettings
 

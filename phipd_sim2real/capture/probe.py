@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from phipd_sim2real.capture.connection import CALL_LIMIT_S, LEAVE_LIMIT_S, import_carla
 from phipd_sim2real.capture.rows import carla_pose
-from phipd_sim2real.capture.session import CALL_LIMIT_S, LEAVE_LIMIT_S, import_carla
 from phipd_sim2real.errors import UsageError
 
 if TYPE_CHECKING:

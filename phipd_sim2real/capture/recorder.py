@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from phipd_sim2real.capture import rows, scenes
+from phipd_sim2real.capture.connection import ServerInfo
 from phipd_sim2real.capture.drive import DriveRecorder, warm_up_ticks
 from phipd_sim2real.capture.pipeline import RowPipeline
 from phipd_sim2real.capture.plan import PlannedSegment, Variation, vary
 from phipd_sim2real.capture.rig import Rig
-from phipd_sim2real.capture.session import Episode, ServerInfo, WorldMode, episode
+from phipd_sim2real.capture.session import Episode, WorldMode, episode
 from phipd_sim2real.capture.settings import CaptureSettings
 from phipd_sim2real.capture.traffic import Cast, start_traffic
 from phipd_sim2real.drivelog import SegmentWriter

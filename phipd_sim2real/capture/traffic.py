@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from phipd_sim2real.capture.connection import import_carla
 from phipd_sim2real.capture.plan import PlannedSegment, Variation, conditions
 from phipd_sim2real.capture.rig import Rig
-from phipd_sim2real.capture.session import Episode, import_carla
+from phipd_sim2real.capture.session import Episode
 from phipd_sim2real.capture.settings import CaptureSettings
 from phipd_sim2real.capture.staging import LeadCar, next_junction, place_ahead, reach, route, start_order
 from phipd_sim2real.capture.variety import NEED_TRAFFIC

@@ -18,19 +18,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from phipd_sim2real.capture.connection import ServerInfo, connect, server_info
 from phipd_sim2real.capture.plan import plan_segments
 from phipd_sim2real.capture.probe import check_camera_metadata
 from phipd_sim2real.capture.recorder import Recording
 from phipd_sim2real.capture.rig import Rig
-from phipd_sim2real.capture.session import (
-    ServerInfo,
-    WorldMode,
-    connect,
-    restore_mode,
-    server_info,
-    synchronous,
-    world_mode,
-)
+from phipd_sim2real.capture.session import WorldMode, restore_mode, synchronous, world_mode
 from phipd_sim2real.capture.settings import EMBEDDED, CaptureSettings, short_map_name
 from phipd_sim2real.errors import StageError, UsageError
 from phipd_sim2real.settings import Settings

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from phipd_sim2real.capture import rows
 from phipd_sim2real.capture.cameras import CameraArray, Frames
+from phipd_sim2real.capture.connection import ServerInfo, import_carla
 from phipd_sim2real.capture.rig import Rig
-from phipd_sim2real.capture.session import Episode, ServerInfo, import_carla
+from phipd_sim2real.capture.session import Episode
 from phipd_sim2real.capture.traffic import places, random_car
 from phipd_sim2real.drivelog import decode_jpeg, encode_jpeg
 from phipd_sim2real.driving.incidents import CollisionWatch, RoadWatch

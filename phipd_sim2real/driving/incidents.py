@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phipd_sim2real.capture.session import Episode, import_carla
+from phipd_sim2real.capture.connection import import_carla
+from phipd_sim2real.capture.session import Episode
 
 if TYPE_CHECKING:
     import carla

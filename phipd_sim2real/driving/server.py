@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from phipd_sim2real.capture.connection import ServerInfo, connect, server_info
 from phipd_sim2real.capture.rig import Rig, load_rig
-from phipd_sim2real.capture.session import ServerInfo, WorldMode, connect, episode, server_info, world_mode
+from phipd_sim2real.capture.session import WorldMode, episode, world_mode
 from phipd_sim2real.capture.settings import EMBEDDED, short_map_name
 from phipd_sim2real.driving.drive import Drive
 from phipd_sim2real.driving.settings import DrivingSettings

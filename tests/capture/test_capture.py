@@ -14,8 +14,9 @@ from recorded import calibrations_of, pictures_of, poses_of, seen_on_road
 
 from phipd_sim2real.capture import CaptureSettings, capture_log
 from phipd_sim2real.capture import log as log_module
+from phipd_sim2real.capture.connection import ServerInfo, connect, free_port
 from phipd_sim2real.capture.rig import load_rig
-from phipd_sim2real.capture.session import ServerInfo, connect, free_port, world_mode
+from phipd_sim2real.capture.session import world_mode
 from phipd_sim2real.capture.worker import check
 from phipd_sim2real.drivelog import (
     CAMERA,

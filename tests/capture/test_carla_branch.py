@@ -18,7 +18,8 @@ from types import SimpleNamespace
 from phipd_sim2real.capture import worker
 from phipd_sim2real.capture.plan import plan_segments
 from phipd_sim2real.capture.rig import load_rig
-from phipd_sim2real.capture.session import connect, server_info, world_mode
+from phipd_sim2real.capture.connection import connect, server_info
+from phipd_sim2real.capture.session import world_mode
 from phipd_sim2real.capture.settings import CaptureSettings
 from phipd_sim2real.drivelog.completion import read_completions
 from phipd_sim2real.simulator.process import simulator_process

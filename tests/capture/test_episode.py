@@ -13,7 +13,8 @@ from phipd_sim2real.errors import StageError
 
 ROOT = Path(__file__).parents[2]
 FAILING_CLIENT = """
-from phipd_sim2real.capture.session import connect, episode, free_port, world_mode
+from phipd_sim2real.capture.connection import connect, free_port
+from phipd_sim2real.capture.session import episode, world_mode
 from phipd_sim2real.errors import StageError
 from phipd_sim2real.simulator.process import simulator_process
 

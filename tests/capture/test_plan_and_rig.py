@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from phipd_sim2real.capture.log import check_capture, warn_of_widths
+from phipd_sim2real.capture.connection import free_port
+from phipd_sim2real.capture.lens import warn_of_widths
+from phipd_sim2real.capture.log import check_capture
 from phipd_sim2real.capture.plan import plan_segments, vary
 from phipd_sim2real.capture.rig import CameraMount, Rig, load_rig
-from phipd_sim2real.capture.session import free_port
 from phipd_sim2real.capture.settings import CaptureSettings
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.settings import load_settings

@@ -95,7 +95,8 @@ def test_a_picture_labelled_as_the_one_before_is_refused(tell, message):
 
 CLIENT = """
 from phipd_sim2real.capture.probe import check_camera_metadata
-from phipd_sim2real.capture.session import connect, synchronous, world_mode
+from phipd_sim2real.capture.connection import connect
+from phipd_sim2real.capture.session import synchronous, world_mode
 from phipd_sim2real.simulator.process import simulator_process
 
 with simulator_process("Orchard01") as endpoint:

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from phipd_sim2real.capture.log import resolved_config
+from phipd_sim2real.capture.identity import resolved_config
 from phipd_sim2real.capture.plan import WEATHER_PARAMETERS, plan_segments, vary
 from phipd_sim2real.capture.rig import CameraMount, Rig
 from phipd_sim2real.capture.settings import CaptureSettings

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from phipd_sim2real.capture.session import free_port
+from phipd_sim2real.capture.connection import free_port
 from phipd_sim2real.simulator.process import simulator_process
 
 pytest.importorskip("carla", reason="needs the carla wheel")

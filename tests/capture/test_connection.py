@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from phipd_sim2real.capture.session import connect, free_port
+from phipd_sim2real.capture.connection import connect, free_port
 from phipd_sim2real.errors import UsageError
 
 pytest.importorskip("carla", reason="needs the carla wheel")
