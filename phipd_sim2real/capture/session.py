@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -70,7 +70,12 @@ class Episode:
         self.delta_s = delta_s
         self._driven: list[carla.Vehicle] = []
         self._sensors: list[carla.Sensor] = []
-        self._actors: list[carla.Actor] = []
+        self._vehicles: list[carla.Vehicle] = []
+
+    @property
+    def vehicles(self) -> Sequence[carla.Vehicle]:
+        """Those that were spawned, in this order."""
+        return self._vehicles
 
     def tick(self) -> carla.WorldSnapshot:
         """Advances the world by one step and returns the snapshot of that very step."""
@@ -87,7 +92,7 @@ class Episode:
         vehicle = self.world.try_spawn_actor(blueprint, transform)
         if vehicle is None:
             return None
-        self._actors.append(vehicle)
+        self._vehicles.append(vehicle)
         if autopilot:
             self._driven.append(vehicle)
             vehicle.set_autopilot(True, self.traffic_manager.get_port())
@@ -115,8 +120,8 @@ class Episode:
             vehicle.set_autopilot(False, self.traffic_manager.get_port())
         self.world.tick(LEAVE_LIMIT_S)
         self.remove_sensors()
-        for actor in self._actors:
-            actor.destroy()
+        for vehicle in self._vehicles:
+            vehicle.destroy()
         self.world.tick(LEAVE_LIMIT_S)
 
 

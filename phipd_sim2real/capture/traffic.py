@@ -24,6 +24,8 @@ NEARBY_M = 150.0
 ROOM_M = 9.0
 """Least distance between two cars at the start."""
 OTHERS_SLOWER_PERCENT = (-10.0, 40.0)
+DUSK_DEGREES = 3.0
+"""Height of the sun below which everybody drives with lights on; CARLA leaves them off unless told."""
 CARS = [
     "audi.a2",
     "audi.etron",
@@ -90,7 +92,17 @@ def start_traffic(
         if car is not None:
             manager.auto_lane_change(car, False)
             manager.vehicle_percentage_speed_difference(car, float(variation.rng.uniform(*OTHERS_SLOWER_PERCENT)))
+    if variation.weather["sun_altitude_angle"] < DUSK_DEGREES:
+        _light_up(episode)
     return Cast(ego, lead)
+
+
+def _light_up(episode: Episode) -> None:
+    """Switches on the driving lights of all cars."""
+    carla = import_carla()
+    state = carla.VehicleLightState(carla.VehicleLightState.Position | carla.VehicleLightState.LowBeam)
+    for car in episode.vehicles:
+        car.set_light_state(state)
 
 
 def _staged(

@@ -55,7 +55,7 @@ class Vehicle(Solid):
         spin: rad/s that the next tick turns it by, beside its steering.
         speed_limit: km/h.
         light: the traffic light that it drives up to.
-        light_state: CARLA's light flags, stored and told, not drawn.
+        light_state: CARLA's light flags; position, beams and brakes are drawn.
         wheel_angles: degrees by wheel, where set_wheel_steer_direction set them for show.
     """
 

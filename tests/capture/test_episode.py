@@ -90,7 +90,7 @@ class _Actor:
 def test_actors_leave_in_the_safe_order():
     calls = []
     held = Episode(_World(calls), None, _Manager(), 0.1)
-    held._driven = held._actors = [_Actor("car", calls), _Actor("ego", calls)]
+    held._driven = held._vehicles = [_Actor("car", calls), _Actor("ego", calls)]
     held._sensors = [_Actor("camera", calls), _Actor("depth", calls)]
     held.clear()
     assert calls == [
