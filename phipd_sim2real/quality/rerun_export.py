@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from phipd_sim2real.drivelog import CAMERA, OBJECT, TIMESTAMP, DriveLog, column, decode_labels
+from phipd_sim2real.drivelog import CAMERA, OBJECT, TIMESTAMP, DriveLog, column, decode_labels, encode_labels
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import atomic_path
 from phipd_sim2real.progress import ProgressCallback
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 TIMELINE = "frame_time"
 ROWS_AT_ONCE = 8
+FARTHEST_M = 300.0
+"""Depth beyond, the sky's above all, is left out: drawn as points it is a wall that hides the world."""
 CARLA_COLOURS = (
     (0, 0, 0), (128, 64, 128), (244, 35, 232), (70, 70, 70), (102, 102, 156), (190, 153, 153), (153, 153, 153),
     (250, 170, 30), (220, 220, 0), (107, 142, 35), (152, 251, 152), (70, 130, 180), (220, 20, 60), (255, 0, 0),
@@ -48,7 +50,7 @@ def export_recording(
 ) -> None:
     """Writes a drive log as a rerun recording; open it with `rerun OUT`.
 
-    Pictures and depth keep their bytes and rows are streamed, so memory does not grow with the log. A camera is shown
+    Pictures keep their bytes and rows are streamed, so memory does not grow with the log. A camera is shown
     as a pinhole: its distortion, if any, is left out.
 
     Args:
@@ -179,8 +181,9 @@ class _Segment:
             return self._rr.EncodedImage(contents=data, media_type="image/jpeg")
         if component == "camera_semantics":
             return self._rr.SegmentationImage(decode_labels(data))
-        units_per_metre = 1 / row[column(component, "metres_per_unit")]
-        return self._rr.EncodedDepthImage(data, media_type="image/png", meter=units_per_metre)
+        units, units_per_metre = decode_labels(data), 1 / row[column(component, "metres_per_unit")]
+        units[units > FARTHEST_M * units_per_metre] = 0  # the viewer's "not measured"
+        return self._rr.EncodedDepthImage(encode_labels(units), media_type="image/png", meter=units_per_metre)
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:

@@ -14,6 +14,7 @@ from phipd_sim2real.drivelog import (
     Provenance,
     SegmentWriter,
     column,
+    decode_depth,
     encode_depth,
     encode_jpeg,
     encode_labels,
@@ -40,7 +41,9 @@ def _picture_rows(time, camera, grey):
     image |= {f"velocity.{kind}_velocity.{axis}": 0.0 for kind in ("linear", "angular") for axis in "xyz"}
     shutter = ("shutter", "camera_trigger_time", "camera_readout_done_time")
     image |= {f"rolling_shutter_params.{name}": 0.0 for name in shutter}
-    depth = {"image": encode_depth(np.full((32, 64), 12.5)), "metres_per_unit": METRES_PER_UNIT}
+    metres = np.full((32, 64), 12.5)
+    metres[:8] = 1000.0
+    depth = {"image": encode_depth(metres), "metres_per_unit": METRES_PER_UNIT}
     semantics = {"image": encode_labels(np.full((32, 64), 14, np.uint8))}
     tables = {"camera_image": image, "camera_depth": depth, "camera_semantics": semantics}
     return [(name, keys | _columns(name, values)) for name, values in tables.items()]
@@ -133,6 +136,9 @@ def test_pictures_keep_their_bytes(recorded):
         told = found["/drive-0/vehicle/FRONT_LEFT/" + name, "EncodedImage:blob"]
         assert [bytes(told[time][0]) for time in TIMES] == jpegs
     assert found["/drive-0/vehicle/FRONT/depth", "EncodedDepthImage:meter"][0] == [1 / METRES_PER_UNIT]
+    metres = decode_depth(bytes(found["/drive-0/vehicle/FRONT/depth", "EncodedDepthImage:blob"][0][0]))
+    assert (metres[:8] == 0).all(), "the sky is no wall"
+    assert (metres[8:] == 12.5).all()
     semantics = found["/drive-0/vehicle/FRONT/semantics", "SegmentationImage:buffer"][0][0]
     assert set(semantics) == {14}
 
