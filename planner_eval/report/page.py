@@ -62,10 +62,13 @@ def write_report(
 
 
 def arm_colours(result: EvaluationResult, treated: str) -> dict[str, str]:
-    """One colour per arm: strong ones for the two of the headline, grey for what was not trained."""
+    """One colour per arm: strong ones for the two of the headline, grey for what was not trained.
+
+    There are few colours that can be told apart; arms of many seeds, which are compared, get theirs first.
+    """
     trained, untrained = iter(OTHER_COLOURS * 9), iter(UNTRAINED_COLOURS * 9)
     colours = {}
-    for arm in result.arms:
+    for arm in sorted(result.arms, key=lambda arm: -len(arm.seeds)):
         if arm.name == treated:
             colours[arm.name] = TREATED_COLOUR
         elif arm.name == result.baseline:

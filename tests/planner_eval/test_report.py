@@ -18,6 +18,7 @@ from planner_eval.report import Picture, PicturePair, Provenance, ReportContent,
 from planner_eval.report.cases import choose_cases
 from planner_eval.report.drawing import LOG_COLOUR, Line, bird_eye_svg, draw_on_image
 from planner_eval.report.headline import headline, verdict
+from planner_eval.report.page import arm_colours
 from planner_eval.result import EvaluationResult
 from planner_eval.samples import samples_from_log
 
@@ -153,3 +154,11 @@ def test_the_logged_future_is_drawn_where_the_camera_sees_it():
     svg = bird_eye_svg(future, -future[:4], [Line("plan", "#FF0000", future)])
     assert svg.count("#FF0000") == 1 + 5
     assert LOG_COLOUR in svg
+
+
+def test_arms_that_are_compared_have_colours_of_their_own(result):
+    floors, trained = [arm for arm in result.arms if not arm.seeds], [arm for arm in result.arms if arm.seeds]
+    lesser = [replace(trained[0], name=f"lesser-{number}", seeds=(0,)) for number in range(7)]
+    compared = [replace(trained[0], name=name, seeds=(0, 1, 2)) for name in ("source", "treated", "a", "b", "c", "d")]
+    colours = arm_colours(replace(result, baseline="source", arms=[*floors, *lesser, *compared]), "treated")
+    assert len({colours[arm.name] for arm in compared}) == len(compared)
