@@ -237,14 +237,14 @@ class Run:
 
     def report(self) -> dict[str, Any]:
         """Writes report.html, report.json and provenance.json."""
-        from phipd_sim2real.run_report import foundations
-
         treated = self.treated_arm()
         evaluation = self._evaluation()
         results = evaluation.results()
         out = self.folder / "report"
         inputs = {"settings": settings_hash(self.settings), "scores": self._shown_scores(evaluation)}
         if not (out / REPORT_INPUTS).is_file() or json.loads((out / REPORT_INPUTS).read_text()) != inputs:
+            from phipd_sim2real.run_report import foundations
+
             with self.timings.stage("report"):
                 self._write_report(treated, evaluation, results, out)
                 write_json(out / "provenance.json", foundations(self))
