@@ -67,8 +67,10 @@ class ArmSettings(Settings):
     def _treatment(self) -> str:
         steps = []
         if self.enhance is not None:
-            model = Path(self.enhance.model).name
+            model, finer = Path(self.enhance.model).name, self.enhance.enlarge
             steps.append(f"enhanced by {model}, {_kept(self.enhance)}, strength {self.enhance.strength:g}")
+            if finer != 1:
+                steps.append(f"painted at {finer:g} times the size")
         if self.gate is not None:
             steps.append("gated")
         if self.recolour is not None:

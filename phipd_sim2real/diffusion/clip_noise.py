@@ -23,6 +23,9 @@ from phipd_sim2real.phase.wavelet import LEVELS
 if TYPE_CHECKING:
     from phipd_sim2real.diffusion.enhancer import Enhancer
 
+EVERYWHERE = (0.0, 16.0)
+"""Cycles per pixel of frames that reach beyond any grid."""
+
 LEAST_CELLS = 2 ** (LEVELS + 2)
 """Cells that both sides of the noise grid need for the wavelets of a local rigidity."""
 
@@ -70,10 +73,10 @@ def rigid_noise(enhancer: Enhancer, images: np.ndarray, white: Tensor, rigidity:
     """
     with torch.inference_mode():
         canvas = enhancer.canvas(images)
-        maps = enhancer.on_grid(torch.from_numpy(rigidity))
+        maps = enhancer.grid.means(torch.from_numpy(rigidity))
         each = zip(canvas, white.to(canvas.device), maps, strict=True)
         noise = torch.stack([local_structured_noise(source, draw, M.clamp(0, 1)) for source, draw, M in each])
-    return {"noise": noise, "cutoff": [Profile((0.0, 1.0), (float(M.mean()),)) for M in rigidity]}
+    return {"noise": noise, "cutoff": [Profile(EVERYWHERE, (float(M.mean()),)) for M in rigidity]}
 
 
 def moving_noise(
@@ -135,12 +138,12 @@ def _refuse_small(enhancer: Enhancer, height: int, width: int) -> None:
 def _on_grid(enhancer: Enhancer, flow: Flow) -> tuple[Tensor, Tensor]:
     """Motion in cells of the noise, (h, w, 2) float32, and where it counts, (h, w) bool; what is reflected around a
     frame moves as its border."""
-    height, width = flow.valid.shape
-    top, left, factor = enhancer.noise_window(height, width)
-    rows, columns = enhancer.noise_shape(height, width)[1:]
-    both = np.concatenate([flow.forward / factor, flow.valid[..., None]], axis=-1).astype(np.float32)
-    planes = torch.from_numpy(both).permute(2, 0, 1)[None]
-    planes = F.pad(planes, (0, -width % factor, 0, -height % factor), mode="replicate")
+    grid, factor = enhancer.grid, enhancer.family.factor
+    top, left, _ = grid.noise_window()
+    rows, columns = grid.noise_shape(*flow.valid.shape)[1:]
+    both = np.concatenate([flow.forward * (grid.enlarge / factor), flow.valid[..., None]], axis=-1).astype(np.float32)
+    planes = grid.enlarged(torch.from_numpy(both).permute(2, 0, 1)[None])
+    planes = F.pad(planes, (0, -planes.shape[-1] % factor, 0, -planes.shape[-2] % factor), mode="replicate")
     cells = F.avg_pool2d(planes, factor)
     right, bottom = columns - left - cells.shape[-1], rows - top - cells.shape[-2]
     cells = F.pad(cells, (left, right, top, bottom), mode="replicate")[0].permute(1, 2, 0)

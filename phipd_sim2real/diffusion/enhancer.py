@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from diffusers.utils.logging import disable_progress_bar
 from torch import Tensor
 
 from phipd_sim2real.diffusion.clip_noise import white_noise
 from phipd_sim2real.diffusion.families import Family, Sampling, load_family
-from phipd_sim2real.diffusion.families.family import reflected
 from phipd_sim2real.diffusion.families.released import bins_cutoff
+from phipd_sim2real.diffusion.frame_grid import FrameGrid
 from phipd_sim2real.diffusion.models import ModelDefaults, model_defaults, model_folder, resolved
 from phipd_sim2real.diffusion.precision import autocast, uses_bf16
 from phipd_sim2real.diffusion.requests import check, control_pictures
 from phipd_sim2real.diffusion.settings import EnhanceSettings, Precision
+from phipd_sim2real.errors import UsageError
 from phipd_sim2real.phase import Cutoff, Profile, periodic_component
 
 if TYPE_CHECKING:
@@ -39,10 +39,18 @@ class Enhancer:
         family: network, scheduler and what surrounds them.
         defaults: what the model is used with where nothing else is said.
         precision: arithmetic of the network.
+        grid: where frames lie on the model's pixels.
     """
 
-    def __init__(self, family: Family, precision: Precision = "auto", defaults: ModelDefaults | None = None) -> None:
+    def __init__(
+        self,
+        family: Family,
+        precision: Precision = "auto",
+        defaults: ModelDefaults | None = None,
+        enlarge: float = 1.0,
+    ) -> None:
         self.family = family
+        self.grid = FrameGrid(family, enlarge)
         self.precision = precision
         self.defaults = defaults or ModelDefaults()
 
@@ -57,7 +65,7 @@ class Enhancer:
                 folder of a supported kind, or such a model's name on the Hugging Face hub.
             device: torch device; None takes CUDA where there is one.
             precision: `auto` computes in bf16 where the device has it; models on latents in float32 on a CPU.
-            more: `noise`, `controlnet`, `offload` and `tiling` as in `EnhanceSettings`.
+            more: `noise`, `enlarge`, `controlnet`, `offload` and `tiling` as in `EnhanceSettings`.
 
         Raises:
             UsageError: there is no such model, or it cannot be used so.
@@ -79,7 +87,9 @@ class Enhancer:
         family.save_memory(settings.offload, settings.tiling)
         if settings.controlnet is not None:
             family.attach_controlnet(Path(settings.controlnet))
-        return cls(family, settings.precision, model_defaults(folder))
+        if family.is_video and settings.enlarge != 1:
+            raise UsageError(f"A video model takes frames as they are; leave enlarge={settings.enlarge:g} out.")
+        return cls(family, settings.precision, model_defaults(folder), settings.enlarge)
 
     @property
     def is_video(self) -> bool:
@@ -108,18 +118,7 @@ class Enhancer:
             height: of the frame, pixels.
             width: likewise.
         """
-        around = self._around(height, width)
-        return self.family.noise_shape(height + sum(around[0]), width + sum(around[1]))
-
-    def noise_window(self, height: int, width: int) -> tuple[int, int, int]:
-        """Where a frame lies in its white noise.
-
-        Returns:
-            Row and column of the cell whose upper left corner is that of the frame's pixel (0, 0), and the
-            frame's pixels per cell.
-        """
-        first = self.family.border // self.family.factor
-        return first, first, self.family.factor
+        return self.grid.noise_shape(height, width)
 
     def canvas(self, images: np.ndarray) -> Tensor:
         """What structured noise takes its phase from: the frames as the model sees them, without a seam.
@@ -130,21 +129,8 @@ class Enhancer:
         Returns:
             (N, *noise_shape(H, W)) float32.
         """
-        frames = [self.family.encode(self._padded(torch.from_numpy(image[None]))) for image in images]
+        frames = [self.family.encode(self.grid.padded(image[None])) for image in images]
         return periodic_component(torch.cat(frames))
-
-    def on_grid(self, maps: Tensor) -> Tensor:
-        """Maps of frames on the noise's grid: means over its cells, reflected at the border as frames are.
-
-        Args:
-            maps: (N, H, W) float32.
-
-        Returns:
-            (N, h, w) on the model's device.
-        """
-        rows, columns = self._around(*maps.shape[1:])
-        planes = reflected(maps[:, None].to(self.family.device), *rows, *columns)
-        return F.avg_pool2d(planes, self.family.factor)[:, 0]
 
     def enhance(
         self,
@@ -197,7 +183,7 @@ class Enhancer:
             group = np.arange(start, start + self.family.group).clip(max=len(images) - 1)
             draws = torch.stack([white_noise(shape, seeds[i]) for i in group]) if white is None else white[group]
             made = None if noise is None else noise[group]
-            seen = None if pictures is None else (self._padded(torch.from_numpy(pictures[group])) + 1) / 2
+            seen = None if pictures is None else (self.grid.padded(pictures[group]) + 1) / 2
             how = replace(sampling, control=seen)
             parts.append(self._enhance_group(images[group], draws, made, [preservations[i] for i in group], how))
         return np.concatenate(parts)[: len(images)]
@@ -223,13 +209,14 @@ class Enhancer:
         )
 
     def preservation(self, cutoff: Kept, height: int, width: int) -> Preservation | None:
-        """The region of kept phase for frames of one size; see `enhance`."""
+        """The region of kept phase for frames of one size, on the model's pixels; see `enhance`."""
         if cutoff == "auto":
             if self.family.released and self.defaults.cutoff_bins is not None:
                 cells = self.noise_shape(height, width)[1:]
                 return bins_cutoff(self.defaults.cutoff_bins, *cells).on_grid(1 / self.family.factor)
             cutoff = self.defaults.cutoff
-        return Cutoff.isotropic(cutoff) if isinstance(cutoff, int | float) else cutoff
+        kept = Cutoff.isotropic(cutoff) if isinstance(cutoff, int | float) else cutoff
+        return None if kept is None else kept.on_grid(1 / self.grid.enlarge)
 
     def _enhance_group(
         self,
@@ -241,24 +228,12 @@ class Enhancer:
     ) -> np.ndarray:
         """Enhances a whole group; a part of one is filled up with repetitions of its last image."""
         height, width = images.shape[1:3]
-        x_0 = self.family.encode(self._padded(torch.from_numpy(images)))
+        x_0 = self.family.encode(self.grid.padded(images))
         eps = self.family.noise(x_0, preservations, white) if noise is None else noise.to(x_0.device)
         with autocast(self.family.device, self.precision if self.family.autocasts else "float32"):
             result = self.family.generate(x_0, eps, preservations, sampling)
-        border = self.family.border
-        levels = ((result[..., border : border + height, border : border + width] + 1) * 127.5).round().clamp(0, 255)
+        levels = ((self.grid.cropped(result.float(), height, width) + 1) * 127.5).round().clamp(0, 255)
         return levels.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-
-    def _padded(self, images: Tensor) -> Tensor:
-        """(N, H, W, 3) uint8 to (N, 3, H', W') float32 in [-1, 1], reflected at the border up to whole blocks."""
-        rows, columns = self._around(*images.shape[1:3])
-        levels = images.to(self.family.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-        return reflected(levels, *rows, *columns)
-
-    def _around(self, height: int, width: int) -> list[tuple[int, int]]:
-        """Rows above and below, columns left and right that are reflected around a frame."""
-        border, block = self.family.border, self.family.block
-        return [(border, border + -(size + 2 * border) % block) for size in (height, width)]
 
 
 def method(settings: EnhanceSettings) -> dict[str, Any]:

@@ -71,6 +71,10 @@ class EnhanceSettings(Settings):
     """1 starts from structured noise alone; less starts from the source with that share of noise. At 1 a small
     model gives wide even areas of large frames, such as the road, the colour of the sky."""
 
+    enlarge: Annotated[float, Field(ge=1, le=4, exclude_if=lambda value: value == 1)] = 1.0
+    """Factor by which frames are enlarged for the model and its pictures shrunk again: finer blocks and less grain,
+    for its square in time. A model should have seen pictures so large. Frequencies stay those of the frames."""
+
     steps: Positive | Literal["auto"] = "auto"
     """Denoising steps; `auto` is the model's own: 4 for street-small, 30 for most."""
 

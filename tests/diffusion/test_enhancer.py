@@ -59,7 +59,7 @@ def test_white_noise_can_be_given_in_place_of_the_seeds(enhancer, size):
     white = torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in (4, 5, 6)])
     given = enhancer.enhance(images, [0, 0, 0], steps=1, white=white)
     np.testing.assert_array_equal(given, enhancer.enhance(images, [4, 5, 6], steps=1))
-    top, left, factor = enhancer.noise_window(*size)
+    top, left, factor = enhancer.grid.noise_window()
     assert top + size[0] / factor <= shape[1]
     assert left + size[1] / factor <= shape[2]
 
@@ -70,7 +70,7 @@ def test_the_window_says_where_a_pixel_lies(tiny_model):
     seen = []
     enhancer.family.generate = lambda x_0, eps, *_: seen.append(eps) or x_0
     white = torch.zeros(1, *enhancer.noise_shape(40, 50))
-    top, left, _ = enhancer.noise_window(40, 50)
+    top, left, _ = enhancer.grid.noise_window()
     white[..., top + 3, left + 5] = 1
     enhancer.enhance(np.zeros((1, 40, 50, 3), np.uint8), [0], cutoff=0.0, white=white)
     border = enhancer.family.border
@@ -133,3 +133,34 @@ def test_the_shipped_model_keeps_edges_and_changes_the_look():
     assert sky[2] - sky[0] < 25  # a grey sky, where the source's is 60 levels bluer than red
     above, below = (enhanced[rows].mean() for rows in (slice(60, 70), slice(74, 84)))
     assert above - below > 20  # the horizon stays where it is
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 47), (61, 90)])
+def test_enlarged_frames_come_back_at_their_own_size(tiny_model, size):
+    finer = Enhancer.from_pretrained(tiny_model, device="cpu", precision="float32", enlarge=1.5)
+    image = street(0, *size)[None]
+    assert finer.enhance(image, [0], steps=1).shape == image.shape
+    shape, plain = finer.noise_shape(*size), finer.family.noise_shape(*size)
+    assert shape[1] > plain[1]
+    assert shape[2] > plain[2]
+    little = finer.enhance(image, [0], cutoff=None, strength=0.01, steps=1)
+    assert np.abs(little.astype(int) - image).mean() < 4
+
+
+def test_a_cutoff_is_of_the_frames_pixels_however_they_are_enlarged(tiny_model):
+    finer = Enhancer.from_pretrained(tiny_model, device="cpu", precision="float32", enlarge=2)
+    assert finer.preservation(0.3, 48, 64) == Cutoff.isotropic(0.15)
+    assert finer.preservation(None, 48, 64) is None
+
+
+def test_maps_and_windows_of_enlarged_frames_lie_where_the_frames_do(tiny_model):
+    plain, finer = (Enhancer.from_pretrained(tiny_model, device="cpu", enlarge=size) for size in (1, 2))
+    assert finer.grid.noise_window()[2] == plain.grid.noise_window()[2] / 2
+    maps = torch.zeros(1, 40, 48)
+    maps[:, 10:20, 6:30] = 1
+    cells = finer.grid.means(maps)[0]
+    top, left, pixels = finer.grid.noise_window()
+    first, last = int(10 / pixels), int(20 / pixels)
+    assert (cells[top + first + 1 : top + last - 1, left + int(15 / pixels)] == 1).all()
+    assert cells[top + first - 2, left + int(15 / pixels)] == cells[top + last + 1, left + int(15 / pixels)] == 0
+    assert cells.sum() * pixels**2 == pytest.approx(10 * 24, rel=0.05)

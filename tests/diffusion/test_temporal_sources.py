@@ -5,11 +5,13 @@ import itertools
 import cv2
 import numpy as np
 import pytest
+import torch
 from conftest import street
 from test_sources import _bytes, _image_row
 from tiny_families import tiny_pipeline
 
 from phipd_sim2real.diffusion import EnhanceSettings, enhance_log, enhance_path
+from phipd_sim2real.diffusion.clip_noise import moving_draws
 from phipd_sim2real.diffusion.clips import enhance_clip
 from phipd_sim2real.diffusion.enhancer import Enhancer
 from phipd_sim2real.drivelog import DriveLog, Provenance, SegmentWriter, write_provenance
@@ -51,6 +53,18 @@ def test_a_still_clip_stands_still_when_its_noise_follows(enhancer, settings):
     own = _clip(enhancer, settings.model_copy(update={"temporal": "frame"}), frames)
     np.testing.assert_array_equal(warped[1], warped[0])
     assert np.abs(own[1].astype(int) - own[0]).mean() > 1
+
+
+def test_noise_follows_the_motion_of_enlarged_frames(tiny_model):
+    """Four pixels to the right are eight of the enlarged frame."""
+    finer = Enhancer.from_pretrained(tiny_model, precision="float32", enlarge=2)
+    right = np.zeros((48, 64, 2), np.float32)
+    right[..., 0] = 4
+    moving = Flow(right, np.ones((48, 64), bool))
+    first, second = moving_draws(finer, iter([street(1)] * 2), iter([5, 6]), iter([moving]))
+    cells = 8 // finer.family.factor
+    inside = (slice(None), slice(4, -4), slice(16, -4))
+    torch.testing.assert_close(second[inside], first.roll(cells, dims=-1)[inside])
 
 
 def test_motion_is_asked_once_for_each_pair_in_order(enhancer, settings):

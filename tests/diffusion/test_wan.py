@@ -224,6 +224,8 @@ def test_fit_save_load_enhance(folder, pictures, frames, tmp_path):
     # Still pictures go through the same network as in fitting, so that it can make the first frame too.
     still = enhancer.enhance(np.stack(frames[:1]), [0], **method)
     assert still.shape == (1, 36, 60, 3)
+    with pytest.raises(UsageError, match="takes frames as they are"):
+        Enhancer.from_pretrained(model, device="cpu", enlarge=1.5)
 
 
 def test_a_video_file_is_enhanced_as_its_frames_are(folder, frames, tmp_path):
