@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     Kept = Preservation | float | Literal["auto"] | None
 
-MOST = 1.0
-"""Cycles per pixel beyond any grid: a cutoff there keeps all."""
+MOST = 4.0
+"""Cycles per pixel beyond any grid, however enlarged: a cutoff there keeps all."""
 
 
 class Enhancer:

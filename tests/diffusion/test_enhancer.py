@@ -6,7 +6,8 @@ import torch
 from conftest import street
 
 from phipd_sim2real import Cutoff, Enhancer
-from phipd_sim2real.diffusion import PhasePipeline, frame_seed
+from phipd_sim2real.diffusion import EnhanceSettings, PhasePipeline, frame_seed
+from phipd_sim2real.diffusion.enhancer import method
 from phipd_sim2real.diffusion.fit_settings import ModelSettings
 from phipd_sim2real.errors import UsageError
 
@@ -151,6 +152,14 @@ def test_a_cutoff_is_of_the_frames_pixels_however_they_are_enlarged(tiny_model):
     finer = Enhancer.from_pretrained(tiny_model, device="cpu", precision="float32", enlarge=2)
     assert finer.preservation(0.3, 48, 64) == Cutoff.isotropic(0.15)
     assert finer.preservation(None, 48, 64) is None
+
+
+def test_all_phase_above_a_free_band_is_kept_of_the_largest_frames_too(tiny_model):
+    settings = EnhanceSettings(model=str(tiny_model), cutoff=None, free_below=0.01, enlarge=4)
+    finer = Enhancer.from_settings(settings, device="cpu")
+    mask = finer.preservation(method(settings)["cutoff"], 64, 64).mask(256, 256)
+    assert mask[0, 0] == 0
+    assert (mask[:, 4:] == 1).all()
 
 
 def test_maps_and_windows_of_enlarged_frames_lie_where_the_frames_do(tiny_model):
