@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import torch
@@ -37,7 +38,7 @@ def named(text: str) -> tuple[str, Path]:
 def scored(log: DriveLog, arms: list[Arm], segments: int) -> dict[str, dict[str, list[float]]]:
     """Planner -> measure -> mean, low and high on the first drives of a log; 0 takes all of them."""
     wanted = set(log.segments[: segments or None])
-    frames = (item for item in samples_from_log(log) if item.key.segment in wanted)
+    frames = takewhile(lambda item: item.key.segment in wanted, samples_from_log(log))  # drives come in order
     result = evaluate(arms, frames, EvaluateSettings(baseline=arms[0].name), log.root.name)
     return {
         arm.name: {

@@ -23,9 +23,6 @@ from phipd_sim2real.phase.wavelet import LEVELS
 if TYPE_CHECKING:
     from phipd_sim2real.diffusion.enhancer import Enhancer
 
-EVERYWHERE = (0.0, 16.0)
-"""Cycles per pixel of frames that reach beyond any grid."""
-
 LEAST_CELLS = 2 ** (LEVELS + 2)
 """Cells that both sides of the noise grid need for the wavelets of a local rigidity."""
 
@@ -76,7 +73,7 @@ def rigid_noise(enhancer: Enhancer, images: np.ndarray, white: Tensor, rigidity:
         maps = enhancer.grid.means(torch.from_numpy(rigidity))
         each = zip(canvas, white.to(canvas.device), maps, strict=True)
         noise = torch.stack([local_structured_noise(source, draw, M.clamp(0, 1)) for source, draw, M in each])
-    return {"noise": noise, "cutoff": [Profile(EVERYWHERE, (float(M.mean()),)) for M in rigidity]}
+    return {"noise": noise, "cutoff": [Profile((0.0, 1.0), (float(M.mean()),)) for M in rigidity]}
 
 
 def moving_noise(

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from phipd_sim2real.diffusion.clip_noise import white_noise
-from phipd_sim2real.diffusion.families.family import Sampling, reflected
+from phipd_sim2real.diffusion.families.family import Sampling
 from phipd_sim2real.diffusion.families.wan import WanFamily
+from phipd_sim2real.diffusion.frame_grid import FrameGrid
 from phipd_sim2real.diffusion.frames import frame_seed
 from phipd_sim2real.diffusion.requests import check
 from phipd_sim2real.errors import UsageError
@@ -85,7 +86,7 @@ class Clips:
         family, (height, width) = self.family, held[0].shape[:2]
         spare = family.time_factor if len(held) == 1 else (1 - len(held)) % family.time_factor
         images = np.stack([*held, *held[-1:] * spare, held[0] if first is None else first])
-        levels = _padded(family, images)
+        levels = FrameGrid(family).padded(images)
         x_0 = family.encode(levels[:-1].transpose(0, 1)[None])
         channels, rows, columns = family.noise_shape(*levels.shape[-2:])
         white = (self.white or self._drawn)(start, (channels, x_0.shape[2], rows, columns))
@@ -139,10 +140,3 @@ def enhance_stream(
     preservation = enhancer.preservation(cutoff, *begin.shape[:2])
     clips = Clips(enhancer.family, preservation, sampling, seed, white, window)
     yield from clips.enhance(chain([begin], ahead), first)
-
-
-def _padded(family: WanFamily, images: np.ndarray) -> Tensor:
-    """(N, H, W, 3) uint8 to (N, 3, H', W') float32 in [-1, 1], reflected below and on the right to whole blocks."""
-    levels = torch.from_numpy(images).to(family.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-    bottom, right = (-size % family.block for size in images.shape[1:3])
-    return reflected(levels, 0, bottom, 0, right)
