@@ -192,7 +192,8 @@ class Run:
         for arm in self.settings.arms:
             self.pictures(arm)
         with self.timings.stage("train planners"):
-            train_side_by_side(self._untrained(), self.settings.train.threads, self.progress)
+            settings = self.settings
+            train_side_by_side(self._untrained(), settings.train.threads, settings.planners_at_once, self.progress)
         planners = {arm: [str(self.train(arm, seed)) for seed in self.seeds_of(arm)] for arm in self.settings.arms}
         return {
             "planners": planners,

@@ -101,6 +101,10 @@ class RunSettings(Settings):
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0,), min_length=1)
     """Training seeds of every arm, each once."""
 
+    planners_at_once: Annotated[int, Field(ge=1)] | None = Field(default=None, exclude_if=unset)
+    """How many planners are trained at once, each in a process of its own. None takes as many as there are cores for,
+    and on a GPU one; a GPU has room for several small planners, which wait for the processor most of the time."""
+
     evaluation: EvaluationData | None = None
     """What the planners are evaluated on; needed where there are arms."""
 

@@ -35,12 +35,15 @@ class Training:
     out: Path
 
 
-def train_side_by_side(trainings: list[Training], threads: int, progress: ProgressCallback) -> None:
-    """Trains in as many processes as there are cores for; leaves it to others on an accelerator, or with one core.
+def train_side_by_side(
+    trainings: list[Training], threads: int, at_once: int | None, progress: ProgressCallback
+) -> None:
+    """Trains several planners at a time, in processes of their own; leaves it to others where only one is wanted.
 
     Args:
         trainings: those that are not finished.
         threads: of each.
+        at_once: how many; None takes as many as there are cores for, and one on a GPU.
         progress: called as progress(label, planners done, planners in all).
 
     Raises:
@@ -48,8 +51,10 @@ def train_side_by_side(trainings: list[Training], threads: int, progress: Progre
     """
     import torch
 
-    at_once = min(len(trainings), os.cpu_count() // threads)
-    if torch.cuda.is_available() or at_once < 2:
+    if at_once is None:
+        at_once = 1 if torch.cuda.is_available() else os.cpu_count() // threads
+    at_once = min(len(trainings), at_once)
+    if at_once < 2:
         return
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(at_once, spawn, _end_with_parent, (os.getpid(),)) as pool:
@@ -62,7 +67,7 @@ def train_side_by_side(trainings: list[Training], threads: int, progress: Progre
         except BrokenProcessPool as error:
             raise StageError(
                 "A training was ended from outside, perhaps for want of memory; what is finished is kept. "
-                "Run again, with train.threads set to the number of cores to train one planner at a time."
+                "Run again with fewer planners_at_once, 1 to train one after another."
             ) from error
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from planner_eval.config import PlannerSettings
-from planner_eval.projection import GROUND_FEATURES, ground_features, lookup
+from planner_eval.projection import GROUND_FEATURES, constant, ground_features, lookup
 from planner_eval.rfs import WAYPOINTS
 
 ASIDE_M = (-8.0, -4.0, -2.0, 0.0, 2.0, 4.0, 8.0)
@@ -125,8 +125,8 @@ class Attention(nn.Module):
 def aside(ground: Tensor) -> Tensor:
     """(N, K, P, A, 2): points at `ASIDE_M` to the left of each point of the (N, K, P, 2) paths."""
     steps = torch.diff(ground, dim=2, prepend=torch.zeros_like(ground[:, :, :1]))
-    steps = steps + torch.tensor([1e-3, 0.0], device=ground.device)  # a standing vehicle looks ahead
+    steps = steps + constant((1e-3, 0.0), ground.dtype, ground.device)  # a standing vehicle looks ahead
     along = steps / steps.norm(dim=-1, keepdim=True)
     left = torch.stack([-along[..., 1], along[..., 0]], dim=-1)
-    offsets = torch.tensor(ASIDE_M, device=ground.device)
+    offsets = constant(ASIDE_M, ground.dtype, ground.device)
     return ground[..., None, :] + offsets[:, None] * left[..., None, :]

@@ -34,7 +34,8 @@ def planning_loss(
     costs = [(_penalty((paths - future[:, None]) / scale, settings) * weights).sum(dim=-1) for paths in layers]
     best = costs[-1].detach().argmin(dim=1)
     count = costs[-1].shape[1]
-    share = settings.others / count + (1 - settings.others) * nn.functional.one_hot(best, count)
+    is_best = torch.arange(count, device=best.device) == best[:, None]
+    share = settings.others / count + (1 - settings.others) * is_best
     *earlier, last = [(cost * share).sum(dim=1).mean() for cost in costs]
     regression = last + settings.earlier_layers * sum(earlier)
     return regression + settings.choice * nn.functional.cross_entropy(logits, best)

@@ -22,7 +22,7 @@ from phipd_sim2real.waymo import PlannerSample
 from planner_eval.config import PlannerSettings
 from planner_eval.decoder import ProposalDecoder
 from planner_eval.plans import TIMES_S, Plans
-from planner_eval.projection import RAY_FEATURES, fourier, ray_features
+from planner_eval.projection import RAY_FEATURES, fourier, ray_features, resized
 from planner_eval.rfs import WAYPOINTS
 from planner_eval.tensors import SampleArrays, as_arrays
 
@@ -98,7 +98,7 @@ class CameraPlanner(nn.Module):
         maps = self.backbone(pixels.contiguous(memory_format=torch.channels_last)).feature_maps
         rows, columns = shape = tuple(maps[0].shape[-2:])
         levels = [tokens(cells) for tokens, cells in zip(self.image_tokens, maps, strict=True)]
-        levels = [nn.functional.interpolate(x, shape, mode="bilinear", align_corners=False) for x in levels]
+        levels = [levels[0], *(resized(level, shape) for level in levels[1:])]
         tokens = sum(levels).flatten(2).mT.view(*projection.shape[:2], rows * columns, -1)
         return (tokens + self.ray_tokens(ray_features(projection, shape))).flatten(1, 2), shape
 

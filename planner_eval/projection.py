@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -14,8 +16,14 @@ REACH_M = 80.0
 
 def fourier(values: Tensor, wavelengths: tuple[float, ...]) -> Tensor:
     """(..., D * 2 * W) sines and cosines of (..., D) values."""
-    phase = values[..., None] * (2 * torch.pi / values.new_tensor(wavelengths))
+    phase = values[..., None] * (2 * torch.pi / constant(wavelengths, values.dtype, values.device))
     return torch.cat([phase.sin(), phase.cos()], dim=-1).flatten(-2)
+
+
+@cache
+def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(N,) tensor of N numbers, made once: a copy from the host in every step would keep a GPU waiting."""
+    return torch.tensor(values, dtype=dtype, device=device)
 
 
 def ground_features(ground: Tensor) -> Tensor:
@@ -33,7 +41,7 @@ def in_picture(ground: Tensor, projection: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         (N, C, P, 2) shares of width and height, and (N, C, P) 1.0 where the point is in the picture, else 0.0.
     """
-    plane = projection[..., [0, 1, 3]]
+    plane = torch.cat([projection[..., :2], projection[..., 3:]], dim=-1)
     points = torch.cat([ground, torch.ones_like(ground[..., :1])], dim=-1)
     with torch.autocast(ground.device.type, enabled=False):  # eight bits would miss the pixel
         homogeneous = torch.einsum("ncij,npj->ncpi", plane, points)
@@ -62,7 +70,7 @@ def ray_features(projection: Tensor, shape: tuple[int, int]) -> Tensor:
     )
     pixels = torch.stack([u, v, torch.ones_like(u)], dim=-1).flatten(0, 1)
     with torch.autocast(projection.device.type, enabled=False):
-        inverse = torch.linalg.inv(projection[..., :3])
+        inverse = inverse_3x3(projection[..., :3])
         position = -(inverse @ projection[..., 3:]).squeeze(-1)[..., None, :]
         rays = pixels @ inverse.mT
     rays = rays / rays.norm(dim=-1, keepdim=True)
@@ -73,6 +81,23 @@ def ray_features(projection: Tensor, shape: tuple[int, int]) -> Tensor:
     near = below & (ground.norm(dim=-1, keepdim=True) < REACH_M)
     features = torch.where(near, ground_features(ground), 0.0)
     return torch.cat([rays, 0.5 * position, features, below.float(), near.float()], dim=-1)
+
+
+def inverse_3x3(matrices: Tensor) -> Tensor:
+    """Inverses of regular (..., 3, 3) matrices, by cross products: no solver, whose checks would keep a GPU waiting."""
+    first, second, third = matrices.unbind(dim=-2)
+    columns = [torch.linalg.cross(a, b) for a, b in ((second, third), (third, first), (first, second))]
+    determinant = (first * columns[0]).sum(dim=-1)[..., None, None]
+    return torch.stack(columns, dim=-1) / determinant
+
+
+def resized(cells: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Bilinear (..., H, W) of (..., h, w) maps, as products of matrices: with the same bytes on every run."""
+    down, across = (
+        _hat((torch.arange(size, device=cells.device) + 0.5) * (given / size) - 0.5, given).to(cells.dtype)
+        for size, given in zip(shape, cells.shape[-2:], strict=True)
+    )
+    return down @ cells @ across.mT
 
 
 def lookup(ground: Tensor, projection: Tensor, shape: tuple[int, int]) -> Tensor:

@@ -70,7 +70,7 @@ def train_planner(
     if (out / MARKER).is_file():
         return _finished(out, config_hash)
     arrays, skipped = _training_arrays(log, settings, progress)
-    with _same_bytes(settings.threads):
+    with same_bytes(settings.threads):
         trainer = Trainer(arrays, settings, out / CHECKPOINT, config_hash)
         trainer.run(progress)
     if trainer.accelerator.is_main_process:
@@ -89,13 +89,14 @@ def train_planner(
 
 
 @contextmanager
-def _same_bytes(threads: int) -> Iterator[None]:
+def same_bytes(threads: int) -> Iterator[None]:
     """Arithmetic whose sums come in one order: so many threads, and on CUDA none of the algorithms that race."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     if torch.cuda.is_available():
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # it is not read, and filling doubles the kernels
     try:
         yield
     finally:

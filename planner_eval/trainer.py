@@ -20,7 +20,7 @@ from phipd_sim2real.progress import ProgressCallback
 from planner_eval.augment import augmented
 from planner_eval.checkpoint import load_checkpoint, save_checkpoint
 from planner_eval.config import TrainSettings
-from planner_eval.losses import planning_loss
+from planner_eval.objective import PlanningObjective, as_graph
 from planner_eval.planner import CameraPlanner, residual_spread
 from planner_eval.tensors import SampleArrays
 
@@ -50,16 +50,24 @@ class Trainer:
                 "processes; set train.batch_size to a multiple."
             )
         device = self.accelerator.device
-        self.planner = new_planner(settings, arrays).to(device)
+        self.planner = new_planner(settings, arrays).to(device).train()
         self.average = new_planner(settings, arrays).to(device)
         self.optimizer = _optimizer(self.planner, settings)
         self.losses = np.zeros(settings.steps)
         self.step = load_checkpoint(checkpoint, self.planner, self.average, self.optimizer, self.losses, config_hash)
-        self.wrapped = self.accelerator.prepare_model(self.planner)
+        self.objective = self._objective()
+        self._averaged, self._current = _floats(self.average), _floats(self.planner)
+
+    def _objective(self) -> nn.Module:
+        """The loss of this process's share of a batch; on a GPU alone it runs as a graph."""
+        objective = PlanningObjective(self.planner, self.settings.loss)
+        if self.accelerator.device.type != "cuda" or self.accelerator.num_processes > 1:
+            return self.accelerator.prepare_model(objective)
+        with self._autocast(cache_enabled=False):  # a graph must hold the casts of the weights, which change
+            return as_graph(objective, self._tensors(*self._batch(self.step)))
 
     def run(self, progress: ProgressCallback | None = None) -> None:
         """Trains to the end; the next batch is prepared while one is learnt."""
-        self.planner.train()
         with ThreadPoolExecutor(1) as ahead:
             upcoming = ahead.submit(self._batch, self.step)
             while self.step < self.settings.steps:
@@ -92,11 +100,8 @@ class Trainer:
         settings = self.settings
         for group in self.optimizer.param_groups:
             group["lr"] = _learning_rate(settings, self.step)
-        with torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-            inputs = (batch.images, batch.projection, batch.past, batch.intent, use_history)
-            layers, logits = self.wrapped(*map(self._tensor, inputs))
-        future, valid = self._tensor(batch.future), self._tensor(batch.future_valid)
-        loss = planning_loss(layers, logits, future, valid, self.planner.residual_scale, settings.loss)
+        with self._autocast():
+            loss = self.objective(*self._tensors(batch, use_history))
         self.optimizer.zero_grad()
         self.accelerator.backward(loss)
         mean_loss = self.accelerator.reduce(loss.detach(), reduction="mean").item()
@@ -107,18 +112,25 @@ class Trainer:
         self._update_average()
         return mean_loss
 
-    def _tensor(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(array).to(self.accelerator.device)
+    def _autocast(self, cache_enabled: bool = True) -> torch.autocast:
+        device, enabled = self.accelerator.device.type, self.settings.precision == "bf16"
+        return torch.autocast(device, torch.bfloat16, enabled=enabled, cache_enabled=cache_enabled)
+
+    def _tensors(self, batch: SampleArrays, use_history: np.ndarray) -> tuple[Tensor, ...]:
+        """The objective's inputs, on the device."""
+        arrays = (batch.images, batch.projection, batch.past, batch.intent, use_history)
+        arrays += (batch.future, batch.future_valid)
+        return tuple(torch.from_numpy(array).to(self.accelerator.device) for array in arrays)
 
     @torch.no_grad()
     def _update_average(self) -> None:
         decay = min(self.settings.ema_decay, (1 + self.step) / (10 + self.step))
-        current = self.planner.state_dict()
-        for name, value in self.average.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(current[name], 1 - decay)
-            else:
-                value.copy_(current[name])
+        torch._foreach_lerp_(self._averaged, self._current, 1 - decay)
+
+
+def _floats(module: nn.Module) -> list[Tensor]:
+    """Weights and running statistics."""
+    return [value for value in module.state_dict().values() if value.is_floating_point()]
 
 
 def sample_order(count: int, settings: TrainSettings, step: int) -> np.ndarray:
@@ -154,4 +166,5 @@ def _optimizer(planner: CameraPlanner, settings: TrainSettings) -> torch.optim.A
         {"params": matrices, "weight_decay": settings.weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate)
+    fused = planner.residual_scale.is_cuda
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=fused)
