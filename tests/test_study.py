@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from tiny_run import ROOT
@@ -15,6 +16,7 @@ from phipd_sim2real.quality.reference import Reference
 from phipd_sim2real.settings import load_settings
 from phipd_sim2real.study import CHOICES, Study
 from phipd_sim2real.study_settings import StudySettings
+from planner_eval.report.study_section import study_context
 
 
 def quiet(label, done, total):
@@ -111,6 +113,16 @@ def test_the_report_says_where_the_treated_arm_stands(finished):
     assert {"logs/validation", "logs/unlabelled", "pictures/gated", "pictures/phi-pd-recoloured"} <= set(behind)
     assert "Where phi-pd" in page
     assert str(folder) not in page + json.dumps(report)
+
+
+def test_a_choice_of_one_arm_is_not_told_as_a_choice(finished):
+    settings, folder, *_ = finished
+    study = Study(settings, folder, quiet)
+    section, result = study._section(), study._evaluation().results()[0]
+    choice, colours = section.choices[0], dict.fromkeys(settings.arms, "#000000")
+    alone = replace(choice, scores={choice.arm: choice.scores[choice.arm]})
+    assert [rows["family"] for rows in study_context(section, result, colours)["choices"]] == ["phi-pd"]
+    assert study_context(replace(section, choices=[alone]), result, colours)["choices"] == []
 
 
 def test_a_second_study_redoes_nothing(finished, monkeypatch):

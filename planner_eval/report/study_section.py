@@ -55,12 +55,13 @@ class StudySection:
 
 def study_context(section: StudySection, result: EvaluationResult, colours: Mapping[str, str]) -> dict[str, Any]:
     """Values of the template."""
-    plot = sweep_plot(section.choices, result, section.measures, colours)
+    choices = [choice for choice in section.choices if len(choice.scores) > 1]
+    plot = sweep_plot(choices, result, section.measures, colours) if choices else ""
     return {
         "section": section,
         "way": [_way_row(section.standing, metric) for metric in COMPARED],
         "rivals": [_rival_row(section.standing, rival) for rival in section.standing.rivals],
-        "choices": [_choice_rows(choice, result) for choice in section.choices],
+        "choices": [_choice_rows(choice, result) for choice in choices],
         "pictures": _picture_table(section),
         "drives": _drive_table(section.closed_loop) if section.closed_loop is not None else None,
         "plot": "data:image/svg+xml;base64," + base64.b64encode(plot.encode()).decode(),
