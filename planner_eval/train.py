@@ -103,6 +103,7 @@ def same_bytes(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
         if torch.cuda.is_available():
             torch.use_deterministic_algorithms(False)
+            torch.utils.deterministic.fill_uninitialized_memory = True
 
 
 def _training_arrays(
