@@ -102,8 +102,8 @@ class RunSettings(Settings):
     """Training seeds of every arm, each once."""
 
     planners_at_once: Annotated[int, Field(ge=1)] | None = Field(default=None, exclude_if=unset)
-    """How many planners are trained at once, each in a process of its own. None takes as many as there are cores for,
-    and on a GPU one; a GPU has room for several small planners, which wait for the processor most of the time."""
+    """How many planners are trained at once, each in a process of its own, at most as many as there are cores for. None
+    takes that many, and on a GPU one; it has room for several small ones, which mostly wait for the processor."""
 
     evaluation: EvaluationData | None = None
     """What the planners are evaluated on; needed where there are arms."""

@@ -43,7 +43,7 @@ def train_side_by_side(
     Args:
         trainings: those that are not finished.
         threads: of each.
-        at_once: how many; None takes as many as there are cores for, and one on a GPU.
+        at_once: how many, at most as many as there are cores for; None takes that many, and one on a GPU.
         progress: called as progress(label, planners done, planners in all).
 
     Raises:
@@ -51,9 +51,8 @@ def train_side_by_side(
     """
     import torch
 
-    if at_once is None:
-        at_once = 1 if torch.cuda.is_available() else os.cpu_count() // threads
-    at_once = min(len(trainings), at_once)
+    cores = os.cpu_count() // threads
+    at_once = min(len(trainings), cores, at_once or (1 if torch.cuda.is_available() else cores))
     if at_once < 2:
         return
     spawn = multiprocessing.get_context("spawn")

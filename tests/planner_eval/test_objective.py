@@ -6,6 +6,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from planner_eval.losses import planning_loss
 from planner_eval.objective import PlanningObjective, as_graph
+from planner_eval.planner import CameraPlanner
 from planner_eval.projection import inverse_3x3, resized
 from planner_eval.trainer import Trainer
 
@@ -32,7 +33,7 @@ def trainer(day_log, tiny_settings, tmp_path):
 
 
 def test_is_the_loss_of_the_planners_paths(trainer):
-    trainer.planner.eval()  # running statistics would move between the two
+    trainer.objective.eval()  # running statistics would move between the two
     inputs = trainer._tensors(*trainer._batch(0))
     layers, logits = trainer.planner(*inputs[:5])
     scale, settings = trainer.planner.residual_scale, trainer.settings.loss
@@ -42,7 +43,7 @@ def test_is_the_loss_of_the_planners_paths(trainer):
 @pytest.mark.parametrize("vision", [True, False])
 def test_never_waits_after_the_first_step(trainer, vision):
     inputs = trainer._tensors(*trainer._batch(0))
-    planner = trainer.planner if vision else type(trainer.planner)(_blind(trainer))
+    planner = trainer.planner if vision else CameraPlanner(_blind(trainer)).to(trainer.accelerator.device)
     objective = PlanningObjective(planner, trainer.settings.loss)
     with trainer._autocast(cache_enabled=False):
         objective(*inputs).backward()
