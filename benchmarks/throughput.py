@@ -46,7 +46,7 @@ def steps_per_second(steps: int, settings: TrainSettings) -> float:
     marks: list[float] = []
     settings = settings.model_copy(update={"steps": (ROUNDS + 1) * steps})
     with tempfile.TemporaryDirectory() as folder, same_bytes(settings.threads):
-        learner = training.Trainer(_noise(), settings, Path(folder) / "checkpoint.safetensors", "benchmark")
+        learner = training.Trainer([_noise()], settings, Path(folder) / "checkpoint.safetensors", "benchmark")
         learner.run(lambda label, done, total: marks.append(time.perf_counter()) if done % steps == 0 else None)
     return steps / float(np.diff(marks).min())
 

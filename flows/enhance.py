@@ -11,8 +11,8 @@ from flows.common import RETRIES, is_transient, open_run, run_from_command_line
 
 @task(name="enhance-arm", task_run_name="enhance-{arm}", retry_condition_fn=is_transient, **RETRIES)
 def enhance_arm(config: Path, out: Path | None, overrides: list[str], arm: str) -> str:
-    """Makes the pictures of one arm and returns their folder."""
-    return str(open_run(config, out, overrides).pictures(arm).root)
+    """Makes the pictures of one arm, all its draws, and returns the folder of the first."""
+    return str(open_run(config, out, overrides).draws(arm)[0].root)
 
 
 @flow(name="enhance")

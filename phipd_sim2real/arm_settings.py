@@ -29,6 +29,10 @@ class ArmSettings(Settings):
     """Colour transfer from the run's `unlabelled` target pictures: alone the cheap rival of an enhancement, with
     one the last step after it."""
 
+    draws: int = Field(default=1, ge=1, exclude_if=lambda value: value == 1)
+    """How often its pictures are made, each time with noise and colours of their own (seeds + 0, 1, ...). Every epoch
+    of a training learns from the next draw, so the planner sees as many pictures, but none of them so often."""
+
     photometric: Literal["strong"] | None = Field(default=None, exclude_if=lambda value: value is None)
     """Strong photometric augmentation in training: the rival that needs no target pictures."""
 
@@ -36,9 +40,14 @@ class ArmSettings(Settings):
     """False trains a planner that sees its past path and no picture: the floor that pictures have to beat."""
 
     @model_validator(mode="after")
-    def _gates_what_is_enhanced(self) -> Self:
+    def _treats_what_it_can(self) -> Self:
         if self.gate is not None and self.enhance is None:
             raise ValueError("gate needs enhance: it judges enhanced pictures")
+        if self.draws > 1 and (not self.is_treated or self.gate is not None):
+            raise ValueError(
+                f"draws is {self.draws}; only pictures that are enhanced or recoloured, and not gated, can be drawn "
+                "several times: captured ones are what they are, and a gate leaves out others of each draw"
+            )
         return self
 
     def recipe(self, train: TrainSettings, seed: int) -> TrainSettings:
@@ -75,6 +84,8 @@ class ArmSettings(Settings):
             steps.append("gated")
         if self.recolour is not None:
             steps.append(f"recoloured ({self.recolour})")
+        if self.draws > 1:
+            steps.append(f"{self.draws} draws of each picture")
         return ", ".join(steps) or "as captured"
 
 

@@ -2,6 +2,7 @@
 
 logs/NAME            drive logs as captured
 enhanced/ARM         the same drives with other pictures
+enhanced-K/ARM       its draw K, of an arm whose pictures are drawn several times; likewise ungated-K
 ungated/ARM          those of an arm before its gate or recolouring, unless an arm is trained on them
 gated/ARM            those of an arm after its gate and before its recolouring, likewise
 planners/ARM/seed-N  trained planners
@@ -50,7 +51,7 @@ class Run:
         self.folder = folder if folder is not None else Path("runs") / settings.name
         self.progress = progress
         self._stop = threading.Event()
-        self._pictures: dict[str, DriveLog] = {}  # of arms that were found or made complete
+        self._pictures: dict[tuple[str, int], DriveLog] = {}  # of arms that were found or made complete
         self.timings = Timings(self.folder / "timings.json")
 
     def check_captures(self) -> None:
@@ -162,11 +163,15 @@ class Run:
             raise UsageError(f"{log.root} lacks {len(log.missing_segments)} of its segments; finish its capture first.")
         return log
 
-    def pictures(self, arm: str) -> DriveLog:
-        """The log that an arm is trained on: as captured, enhanced, gated, recoloured."""
-        if arm not in self._pictures:
-            self._pictures[arm] = arm_pictures(self, arm)
-        return self._pictures[arm]
+    def pictures(self, arm: str, draw: int = 0) -> DriveLog:
+        """The log that an arm is trained on: as captured, enhanced, gated, recoloured; one of its draws."""
+        if (arm, draw) not in self._pictures:
+            self._pictures[arm, draw] = arm_pictures(self, arm, draw)
+        return self._pictures[arm, draw]
+
+    def draws(self, arm: str) -> list[DriveLog]:
+        """All logs that an arm is trained on: the same frames, their pictures drawn as often as the arm asks."""
+        return [self.pictures(arm, draw) for draw in range(self.settings.arms[arm].draws)]
 
     # Planners
 
@@ -174,7 +179,8 @@ class Run:
         """Trains one planner and returns its folder."""
         from planner_eval.train import train_planner
 
-        train_planner(self.pictures(arm), self._recipe(arm, seed), self._planner(arm, seed), self.progress)
+        log, *redraws = self.draws(arm)
+        train_planner(log, self._recipe(arm, seed), self._planner(arm, seed), self.progress, redraws)
         return self._planner(arm, seed)
 
     def weights_sha256(self, arm: str, seed: int) -> str:
@@ -190,7 +196,7 @@ class Run:
         self.settings.require_arms()
         self.check()
         for arm in self.settings.arms:
-            self.pictures(arm)
+            self.draws(arm)
         with self.timings.stage("train planners"):
             settings = self.settings
             train_side_by_side(self._untrained(), settings.train.threads, settings.planners_at_once, self.progress)
@@ -206,7 +212,7 @@ class Run:
 
         trainings = [(arm, seed) for arm in self.settings.arms for seed in self.seeds_of(arm)]
         return [
-            Training(self.pictures(arm).root, self._recipe(arm, seed), self._planner(arm, seed))
+            Training(tuple(log.root for log in self.draws(arm)), self._recipe(arm, seed), self._planner(arm, seed))
             for arm, seed in trainings
             if not (self._planner(arm, seed) / MARKER).is_file()
         ]

@@ -57,7 +57,12 @@ def foundations(run: Run) -> dict[str, dict[str, Any]]:
 
     settings = run.settings
     logs = {f"logs/{name}": run.log(name) for name in (*settings.capture, *settings.logs)}
-    treated = {f"pictures/{name}": run.pictures(name) for name, arm in settings.arms.items() if arm.is_treated}
+    treated = {
+        f"pictures/{name}" + (f"/draw-{draw}" if draw else ""): run.pictures(name, draw)
+        for name, arm in settings.arms.items()
+        for draw in range(arm.draws)
+        if arm.is_treated
+    }
     planners = {
         f"planners/{arm}/seed-{seed}": json.loads((run.train(arm, seed) / MARKER).read_text())
         for arm in settings.arms

@@ -25,12 +25,12 @@ class Training:
     """One planner to be trained.
 
     Attributes:
-        log: drive log that it is trained on.
+        draws: drive logs that it is trained on: one, or the same frames with pictures drawn several times.
         recipe: of its arm and seed.
         out: its folder.
     """
 
-    log: Path
+    draws: tuple[Path, ...]
     recipe: TrainSettings
     out: Path
 
@@ -85,4 +85,5 @@ def _train_alone(training: Training) -> None:
     """One training in a process of its own."""
     from planner_eval.train import train_planner
 
-    train_planner(DriveLog(training.log), training.recipe, training.out)
+    log, *redraws = map(DriveLog, training.draws)
+    train_planner(log, training.recipe, training.out, redraws=redraws)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import cv2
@@ -41,6 +41,12 @@ class SampleArrays:
     def take(self, index: NDArray[np.int64]) -> SampleArrays:
         """The samples of the given indices, copied."""
         return SampleArrays(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+
+    @classmethod
+    def joined(cls, parts: Sequence[SampleArrays]) -> SampleArrays:
+        """The samples of several, one after another."""
+        names = [field.name for field in fields(cls)]
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
     def mirrored(self, chosen: NDArray[np.bool_]) -> SampleArrays:
         """Mirrors the (N,) chosen samples left to right: pictures, cameras, path and intent."""

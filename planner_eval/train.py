@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from phipd_sim2real.drivelog import DriveLog
@@ -52,7 +53,11 @@ class TrainSummary:
 
 
 def train_planner(
-    log: DriveLog, settings: TrainSettings, out: Path, progress: ProgressCallback | None = None
+    log: DriveLog,
+    settings: TrainSettings,
+    out: Path,
+    progress: ProgressCallback | None = None,
+    redraws: Sequence[DriveLog] = (),
 ) -> TrainSummary:
     """Trains a planner on every frame of a log that has a full future.
 
@@ -61,22 +66,27 @@ def train_planner(
         settings: model and recipe.
         out: folder for the planner (`CameraPlanner.from_pretrained`); a finished training is not repeated.
         progress: called as progress(label, done, total).
+        redraws: the same frames with pictures drawn anew; epoch e learns from draw e modulo their number, the first
+            being `log`, so that steps and pictures seen do not depend on it.
 
     Raises:
-        UsageError: `out` holds a training with other settings or data.
+        UsageError: `out` holds a training with other settings or data, or a redraw has other frames.
         StageError: the log has no usable frame, or the loss is not finite.
     """
-    config_hash = _hash(log, settings)
+    logs = (log, *redraws)
+    config_hash = _hash(logs, settings)
     if (out / MARKER).is_file():
         return _finished(out, config_hash)
-    arrays, skipped = _training_arrays(log, settings, progress)
+    gathered = [_training_arrays(log, settings, progress) for log in logs]
+    draws, skipped = [arrays for arrays, _ in gathered], gathered[0][1]
+    _require_same_frames(logs, draws)
     with same_bytes(settings.threads):
-        trainer = Trainer(arrays, settings, out / CHECKPOINT, config_hash)
+        trainer = Trainer(draws, settings, out / CHECKPOINT, config_hash)
         trainer.run(progress)
     if trainer.accelerator.is_main_process:
         trainer.average.save_pretrained(out)
         summary = TrainSummary(
-            samples=len(arrays),
+            samples=len(draws[0]),
             skipped=skipped,
             steps=settings.steps,
             loss=float(trainer.losses[-max(1, settings.steps // 10) :].mean()),
@@ -128,10 +138,18 @@ def _training_arrays(
         raise StageError(f"{log.root} has no frame to train on (skipped: {skipped}): {error}") from error
 
 
-def _hash(log: DriveLog, settings: TrainSettings) -> str:
+def _require_same_frames(logs: Sequence[DriveLog], draws: Sequence[SampleArrays]) -> None:
+    """Paths tell frames apart, since no two have the same."""
+    first = draws[0]
+    for log, draw in zip(logs, draws, strict=True):
+        if not (np.array_equal(draw.past, first.past) and np.array_equal(draw.future, first.future)):
+            raise UsageError(f"{log.root} has other frames than {logs[0].root}; give draws of one log's pictures.")
+
+
+def _hash(logs: Sequence[DriveLog], settings: TrainSettings) -> str:
     """Hash of settings and of the tables that the training reads."""
     digest = hashlib.sha256(settings_hash(settings).encode())
-    for segment in log.segments:
+    for log, segment in ((each, segment) for each in logs for segment in each.segments):
         sha256 = log.completion(segment).sha256
         for component in ("camera_image", "camera_calibration", "vehicle_pose", "ego_intent"):
             digest.update(f"{segment}/{component}/{sha256.get(component)}".encode())

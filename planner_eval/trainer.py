@@ -7,6 +7,7 @@ to the same bytes. Under `accelerate launch` each process learns from its share 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -34,14 +35,17 @@ class Trainer:
     """State of one training: weights, their average, the optimiser's moments and the losses so far.
 
     Attributes:
+        draws: the samples, once per draw of their pictures; each epoch learns from the next.
         average: the averaged weights, which are kept.
         losses: (steps,) mean loss of each step done.
         step: steps done.
         accelerator: of this process.
     """
 
-    def __init__(self, arrays: SampleArrays, settings: TrainSettings, checkpoint: Path, config_hash: str) -> None:
-        self.arrays, self.settings = arrays, settings
+    def __init__(
+        self, draws: Sequence[SampleArrays], settings: TrainSettings, checkpoint: Path, config_hash: str
+    ) -> None:
+        self.draws, self.settings = draws, settings
         self.checkpoint, self.config_hash = checkpoint, config_hash
         self.accelerator = Accelerator()
         if settings.batch_size % self.accelerator.num_processes:
@@ -50,8 +54,8 @@ class Trainer:
                 "processes; set train.batch_size to a multiple."
             )
         device = self.accelerator.device
-        self.planner = new_planner(settings, arrays).to(device).train()
-        self.average = new_planner(settings, arrays).to(device)
+        self.planner = new_planner(settings, draws[0]).to(device).train()
+        self.average = new_planner(settings, draws[0]).to(device)
         self.optimizer = _optimizer(self.planner, settings)
         self.losses = np.zeros(settings.steps)
         self.step = load_checkpoint(checkpoint, self.planner, self.average, self.optimizer, self.losses, config_hash)
@@ -90,10 +94,11 @@ class Trainer:
     def _batch(self, step: int) -> tuple[SampleArrays, np.ndarray]:
         """This process's samples of a step, and which of them see their past."""
         settings, process = self.settings, self.accelerator.process_index
-        index = sample_order(len(self.arrays), settings, step)[process :: self.accelerator.num_processes]
+        index, epochs = sample_order(len(self.draws[0]), settings, step)[:, process :: self.accelerator.num_processes]
         rng = np.random.default_rng((settings.seed, 2, step, process))
         use_history = rng.random(len(index)) >= settings.history_dropout
-        return augmented(self.arrays.take(index), settings.augment, rng), use_history
+        drawn = [self.draws[epoch % len(self.draws)].take(index[epochs == epoch]) for epoch in np.unique(epochs)]
+        return augmented(SampleArrays.joined(drawn), settings.augment, rng), use_history
 
     def _learn(self, batch: SampleArrays, use_history: np.ndarray) -> float:
         """One optimiser step; returns the loss over all processes."""
@@ -134,11 +139,12 @@ def _floats(module: nn.Module) -> list[Tensor]:
 
 
 def sample_order(count: int, settings: TrainSettings, step: int) -> np.ndarray:
-    """(batch_size,) indices of the samples of a step; each epoch goes through all in a new order."""
+    """(2, batch_size) indices of the samples of a step, and their epochs; each goes through all in a new order."""
     positions = np.arange(step * settings.batch_size, (step + 1) * settings.batch_size)
     epochs = positions // count
     orders = {epoch: np.random.default_rng((settings.seed, 1, epoch)).permutation(count) for epoch in set(epochs)}
-    return np.array([orders[epoch][position % count] for epoch, position in zip(epochs, positions, strict=True)])
+    index = [orders[epoch][position % count] for epoch, position in zip(epochs, positions, strict=True)]
+    return np.stack([index, epochs])
 
 
 def new_planner(settings: TrainSettings, arrays: SampleArrays) -> CameraPlanner:

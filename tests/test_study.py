@@ -9,7 +9,7 @@ from tiny_run import ROOT
 from tiny_study import tiny_study
 
 from phipd_sim2real import files
-from phipd_sim2real.drivelog import DriveLog
+from phipd_sim2real.drivelog import DriveLog, column
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import sha256_file
 from phipd_sim2real.quality.reference import Reference
@@ -94,6 +94,37 @@ def test_an_enhanced_arm_may_be_recoloured_afterwards(finished):
     assert settings.arms["phi-pd-recoloured"].description.endswith(
         "cutoff 0.3 cycles/px, strength 1, recoloured (histogram)"
     )
+
+
+def test_an_arm_may_have_its_pictures_drawn_several_times(finished):
+    settings, folder, _, _ = finished
+    draws = [DriveLog(folder / stage / "phi-pd-drawn-twice") for stage in ("enhanced", "enhanced-1")]
+    made = [[step.seed for step in log.provenance.lineage[:2]] for log in draws]
+    assert made == [[0, 5], [1, 6]], "seeds of colours and of noise"
+    segment = draws[0].segments[0]
+    first, second = (log.table("camera_image", segment) for log in draws)
+    image = column("camera_image", "image")
+    assert first.drop(columns=image).equals(second.drop(columns=image))
+    assert not (first[image] == second[image]).any()
+    assert not (folder / "enhanced-2").exists()
+    assert settings.arms["phi-pd-drawn-twice"].description.endswith("recoloured (histogram), 2 draws of each picture")
+    behind = json.loads((folder / "report/provenance.json").read_text())
+    told = [behind[f"pictures/phi-pd-drawn-twice{draw}"] for draw in ("", "/draw-1")]
+    assert [made["config_hash"] for made in told] == [log.provenance.config_hash for log in draws]
+
+
+def test_pictures_that_wait_for_colours_are_made_once_for_all_arms(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    settings = tiny_study(tmp_path)
+    recoloured = settings.arms["phi-pd-recoloured"]
+    enhanced = recoloured.enhance.model_copy(update={"seed": 9})
+    arms = {
+        "warm": recoloured.model_copy(update={"enhance": enhanced}),
+        "cold": recoloured.model_copy(update={"enhance": enhanced, "recolour": "reinhard"}),
+    }
+    study = Study(settings.model_copy(update={"arms": settings.arms | arms}), tmp_path / "run", quiet)
+    first, second = (study.pictures(name).provenance.source_log["path"] for name in arms)
+    assert first == second == "../../ungated/warm"
 
 
 def test_the_report_says_where_the_treated_arm_stands(finished):
@@ -199,6 +230,8 @@ def test_a_log_given_as_a_folder_may_not_share_a_map_with_the_test_drives(finish
         ({"evaluate": {"baseline": "phi-pd-0.1"}}, "one of the treated"),
         ({"unlabelled": "other"}, "unlabelled is"),
         ({"unlabelled": "target"}, "give another log"),
+        ({"arms": {"source": {"log": "source", "draws": 2}}}, "captured ones are what they are"),
+        ({"arms": {"source": {"log": "source", "enhance": {}, "gate": {}, "draws": 2}}}, "and not gated"),
     ],
 )
 def test_a_study_that_cannot_work_is_refused(tmp_path, changes, match):

@@ -47,13 +47,18 @@ arms:
   phi-pd-0.1: {log: source, enhance: {cutoff: 0.1, strength: 1.0, steps: 1}}
   phi-pd-0.3: {log: source, enhance: {cutoff: 0.3, strength: 1.0, steps: 1}}
   phi-pd-recoloured: {log: source, enhance: {cutoff: 0.3, strength: 1.0, steps: 1}, recolour: histogram}
+  phi-pd-drawn-twice:
+    log: source
+    enhance: {cutoff: 0.3, strength: 1.0, steps: 1, seed: 5}
+    recolour: histogram
+    draws: 2
   gated:
     log: source
     enhance: {cutoff: 0.1, strength: 0.3, steps: 1}
     gate: {frames: 10, cutoffs: [1.0], contrast: 0.1, noise_levels: 60, displaced_px: 30}
   augmented: {log: source, enhance: {cutoff: 0.3, strength: 1.0, steps: 1}, photometric: strong}
   target: {log: oracle}
-choices: {phi-pd: [phi-pd-0.1, phi-pd-0.3, phi-pd-recoloured]}
+choices: {phi-pd: [phi-pd-0.1, phi-pd-0.3, phi-pd-recoloured, phi-pd-drawn-twice]}
 treated_choice: phi-pd
 ceiling: target
 rivals: [reinhard, photometric, sdedit, gated, augmented]

@@ -29,7 +29,7 @@ def trainer(day_log, tiny_settings, tmp_path):
     from planner_eval.train import _training_arrays
 
     arrays, _ = _training_arrays(day_log, tiny_settings, None)
-    return Trainer(arrays, tiny_settings, tmp_path / "checkpoint.safetensors", "hash")
+    return Trainer([arrays], tiny_settings, tmp_path / "checkpoint.safetensors", "hash")
 
 
 def test_is_the_loss_of_the_planners_paths(trainer):
