@@ -103,9 +103,12 @@ class IndexedRecords:
     """End-to-end records that were given, by drive and time."""
 
     def __init__(self, pattern: str, index: E2EIndex, cameras: Sequence[int], rated_only: bool) -> None:
-        missing = len(index.missing_shards)
-        parts = [f"WOD-E2E records {Path(pattern).name}", *(["rated frames"] if rated_only else [])]
-        self.dataset = ", ".join([*parts, *([f"{missing} shards of the split missing"] if missing else [])])
+        notes = {
+            "rated frames": rated_only,
+            f"{len(index.missing_shards)} shards of the split missing": index.missing_shards,
+            f"{len(index.unclustered)} rated drives of no known cluster": index.unclustered,
+        }
+        self.dataset = ", ".join([f"WOD-E2E records {Path(pattern).name}", *(note for note in notes if notes[note])])
         self._index, self._cameras, self._rated = index, cameras, rated_only
 
     def samples(self) -> Samples:
@@ -128,9 +131,9 @@ class IndexedRecords:
 class PerceptionFrames:
     """Waymo Perception where it lies: TFRecords of version 1, or a split folder of version 2."""
 
-    def __init__(self, source: str, cameras: Sequence[int], stride: int) -> None:
+    def __init__(self, source: str, cameras: Sequence[int], stride: int, max_failed_share: float) -> None:
         self.dataset = f"Waymo Perception {Path(source).name}"
-        self._source, self._cameras, self._stride = source, cameras, stride
+        self._source, self._cameras, self._stride, self._share = source, cameras, stride, max_failed_share
 
     @cached_property
     def _folder(self) -> PerceptionFolder | None:
@@ -154,7 +157,7 @@ class PerceptionFrames:
         from planner_eval.samples import samples_from_log
 
         if self._folder is None:
-            return perception_samples(self._source, self._cameras, self._stride)
+            return perception_samples(self._source, self._cameras, self._stride, max_failed_share=self._share)
         return samples_from_log(self._folder, self._cameras, road_users=True, stride=self._stride)
 
     def chosen(self, keys: Collection[SampleKey]) -> Samples:

@@ -160,7 +160,9 @@ class Run:
             return self.capture(name)
         log = DriveLog(self.settings.logs[name])
         if log.missing_segments:
-            raise UsageError(f"{log.root} lacks {len(log.missing_segments)} of its segments; finish its capture first.")
+            raise UsageError(
+                f"{log.root} lacks {len(log.missing_segments)} of its segments; finish its capture or import first."
+            )
         return log
 
     def pictures(self, arm: str, draw: int = 0) -> DriveLog:

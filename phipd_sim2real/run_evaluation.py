@@ -74,7 +74,8 @@ class RunEvaluation:
 
     def _frames(self, kind: str) -> EvaluationFrames:
         if kind == "perception":
-            return PerceptionFrames(self._data.perception, self._cameras, self._data.stride)
+            share = self._run.settings.evaluate.max_failed_share
+            return PerceptionFrames(self._data.perception, self._cameras, self._data.stride, share)
         if self._data.log is None:
             return IndexedRecords(self._data.records, self._run.records_index, self._cameras, self._data.rated_only)
         frames = LogFrames(self._data.log, self.log(), self._cameras)

@@ -39,6 +39,7 @@ def submit(run: Run, out: Path) -> dict[str, Any]:
     check_archive(out)
     index = open_e2e_index(asked.records, run.folder / "index", progress=run.progress)
     frames = read_submission_frames(asked.frames)
+    index.count(names=frames)  # or an absent shard would show after a whole training
     planner = CameraPlanner.from_pretrained(run.train(asked.arm, asked.seed))
     plans: dict[str, np.ndarray] = {}
     samples = index.samples(planner.cameras, names=frames)
@@ -56,8 +57,9 @@ def _usable(batch: tuple[PlannerSample | SampleFailure, ...]) -> list[PlannerSam
 
     failures = [item for item in batch if not isinstance(item, PlannerSample)]
     if failures:
+        first = failures[0]
         raise StageError(
-            f"{len(failures)} listed frames cannot be planned for, such as {failures[0].key.segment} "
-            f"({failures[0].reason}); the challenge takes no submission without them."
+            f"{len(failures)} listed frames cannot be planned for, such as one of {first.key.segment} "
+            f"({first.reason}: {first.where}); the challenge takes no submission without them."
         )
     return list(batch)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from phipd_sim2real.drivelog import CAMERA, TIMESTAMP, DriveLog, column, decode_
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.geometry import ego_states
 from phipd_sim2real.waymo import Calibration, PlannerSample, SampleFailure, SampleKey, single_precision
+from phipd_sim2real.waymo.ahead import work_ahead
 from planner_eval.road_users import future_road_users, road_user_tracks
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def samples_from_log(
     road_users: bool = False,
     stride: int = 1,
 ) -> Iterator[PlannerSample | SampleFailure]:
-    """Yields every frame of a log that has pictures, segment by segment in time order.
+    """Yields every frame of a log that has pictures, segment by segment in time order; threads decode ahead.
 
     Args:
         log: the drive log, or a split of Waymo Perception v2 in place.
@@ -47,7 +47,8 @@ def samples_from_log(
     wanted = None if only is None else {key.segment for key in only}
     for segment in log.segments:
         if wanted is None or segment in wanted:
-            yield from _segment_samples(log, segment, cameras, only, road_users, stride)
+            drive = _Segment(log, segment, cameras, road_users)
+            yield from work_ahead(drive.sample, (key for key in drive.keys(stride) if only is None or key in only))
 
 
 def count_frames(log: DriveLog | PerceptionFolder) -> int:
@@ -55,47 +56,58 @@ def count_frames(log: DriveLog | PerceptionFolder) -> int:
     return sum(log.table("camera_image", segment, columns=())[TIMESTAMP].nunique() for segment in log.segments)
 
 
-def _segment_samples(
-    log: DriveLog | PerceptionFolder,
-    segment: str,
-    cameras: Sequence[int],
-    only: Collection[SampleKey] | None,
-    road_users: bool,
-    stride: int,
-) -> Iterator[PlannerSample | SampleFailure]:
-    calibrations = _calibrations(log, segment)
-    intents = _frame_values(log, segment, "ego_intent", "intent")
-    times_of_day = _frame_values(log, segment, "stats", "time_of_day")
-    poses = log.table("vehicle_pose", segment)
-    times_s = poses[TIMESTAMP].to_numpy() * 1e-6
-    begin_micros = int(poses[TIMESTAMP].iloc[0])  # Waymo's clock begins in 1970: motion is taken from the drive's begin
-    since_begin_s = (poses[TIMESTAMP].to_numpy() - begin_micros) * 1e-6
-    transforms = np.stack(poses[column("vehicle_pose", "world_from_vehicle.transform")]).astype(np.float64)
-    transforms = transforms.reshape(-1, 4, 4)
-    tracks = road_user_tracks(log, segment, times_s, transforms) if road_users else None
-    images = log.table("camera_image", segment, [column("camera_image", "image")])
-    for timestamp, rows in islice(images.groupby(TIMESTAMP, sort=True), 0, None, stride):
-        key = SampleKey(log.root.name, segment, int(timestamp))
-        if only is not None and key not in only:
-            continue
+class _Segment:
+    """One drive of a log in memory, its pictures still encoded; `sample` may be called by several threads."""
+
+    def __init__(
+        self, log: DriveLog | PerceptionFolder, segment: str, cameras: Sequence[int], road_users: bool
+    ) -> None:
+        self._log, self._name, self._cameras = log, segment, cameras
+        self._calibrations = _calibrations(log, segment)
+        self._intents = _frame_values(log, segment, "ego_intent", "intent")
+        self._times_of_day = _frame_values(log, segment, "stats", "time_of_day")
+        poses = log.table("vehicle_pose", segment)
+        self._micros = poses[TIMESTAMP].to_numpy()
+        transforms = np.stack(poses[column("vehicle_pose", "world_from_vehicle.transform")]).astype(np.float64)
+        self._poses = transforms.reshape(-1, 4, 4)
+        self._tracks = road_user_tracks(log, segment, self._micros * 1e-6, self._poses) if road_users else None
+        self._images = log.table("camera_image", segment, [column("camera_image", "image")], cameras)
+        self._rows_at = dict(iter(self._images.groupby(TIMESTAMP)))
+
+    def keys(self, stride: int) -> Iterator[SampleKey]:
+        """Every `stride`-th frame that has a picture of any camera."""
+        timestamps = self._log.table("camera_image", self._name, columns=())[TIMESTAMP].unique()
+        return (SampleKey(self._log.root.name, self._name, int(timestamp)) for timestamp in timestamps[::stride])
+
+    def sample(self, key: SampleKey) -> PlannerSample | SampleFailure:
+        """The sample of a frame, or why there is none."""
+        begin = self._micros[0]  # Waymo's clock begins in 1970: motion is taken from the drive's begin
         try:
-            states = ego_states(since_begin_s, transforms, (key.timestamp_micros - begin_micros) * 1e-6)
+            states = ego_states((self._micros - begin) * 1e-6, self._poses, (key.timestamp_micros - begin) * 1e-6)
         except ValueError:
-            yield SampleFailure(key, "missing_past")
-            continue
-        pictures = _pictures(rows, cameras)
+            return SampleFailure(key, "missing_past")
+        pictures = _pictures(self._rows_at.get(key.timestamp_micros, self._images[:0]), self._cameras)
         if isinstance(pictures, str):
-            yield SampleFailure(key, pictures)
-            continue
-        intent = intents.get(key.timestamp_micros, INTENT_UNKNOWN)
-        used = {camera: calibrations[camera] for camera in cameras}
-        past, future = single_precision(states.past), single_precision(states.future)
-        pose = transforms[np.argmin(np.abs(times_s - key.timestamp_micros * 1e-6))]
-        yield PlannerSample(
-            key, pictures, used, past, intent, future, states.future_valid,
-            time_of_day=times_of_day.get(key.timestamp_micros, ""),
-            road_users=None if tracks is None else future_road_users(tracks, key.timestamp_micros * 1e-6, pose),
-        )  # fmt: skip
+            return SampleFailure(key, pictures)
+        if not set(self._cameras) <= set(self._calibrations):
+            return SampleFailure(key, "missing_calibration")
+        return PlannerSample(
+            key=key,
+            images=pictures,
+            calibrations={camera: self._calibrations[camera] for camera in self._cameras},
+            past=single_precision(states.past),
+            intent=self._intents.get(key.timestamp_micros, INTENT_UNKNOWN),
+            future=single_precision(states.future),
+            future_valid=states.future_valid,
+            time_of_day=self._times_of_day.get(key.timestamp_micros, ""),
+            road_users=self._road_users(key.timestamp_micros),
+        )
+
+    def _road_users(self, timestamp_micros: int) -> np.ndarray | None:
+        if self._tracks is None:
+            return None
+        pose = self._poses[np.argmin(np.abs(self._micros - timestamp_micros))]
+        return future_road_users(self._tracks, timestamp_micros * 1e-6, pose)
 
 
 def _pictures(rows: pd.DataFrame, cameras: Sequence[int]) -> dict[int, np.ndarray] | str:

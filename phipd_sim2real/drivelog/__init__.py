@@ -10,7 +10,13 @@ from phipd_sim2real.drivelog.images import (
     encode_jpeg,
     encode_labels,
 )
-from phipd_sim2real.drivelog.provenance import Provenance, collect_versions, current_commit, write_provenance
+from phipd_sim2real.drivelog.provenance import (
+    Provenance,
+    collect_versions,
+    current_commit,
+    update_provenance,
+    write_provenance,
+)
 from phipd_sim2real.drivelog.reader import DriveLog
 from phipd_sim2real.drivelog.schema import CAMERA, OBJECT, SCHEMAS, SEGMENT, TIMESTAMP, column
 from phipd_sim2real.drivelog.writer import SegmentWriter
@@ -36,5 +42,6 @@ __all__ = [
     "encode_depth",
     "encode_jpeg",
     "encode_labels",
+    "update_provenance",
     "write_provenance",
 ]

@@ -82,6 +82,11 @@ def write_provenance(root: Path, provenance: Provenance) -> None:
         )
 
 
+def update_provenance(root: Path, **changes: Any) -> None:
+    """Changes fields of a log's `provenance.json`, as a log's plan that is extended does."""
+    write_json(root / FILE_NAME, read_provenance(root).model_copy(update=changes).model_dump(mode="json"))
+
+
 def read_provenance(root: Path) -> Provenance:
     """Reads `provenance.json` of a log."""
     return Provenance.model_validate(json.loads((root / FILE_NAME).read_text()))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from phipd_sim2real.drivelog.completion import Completion, read_completions
 from phipd_sim2real.drivelog.provenance import FILE_NAME, Provenance, read_provenance
-from phipd_sim2real.drivelog.schema import SORT_KEYS
+from phipd_sim2real.drivelog.schema import CAMERA, SORT_KEYS
 from phipd_sim2real.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,17 +73,24 @@ class DriveLog:
             )
         return self.root / component / f"{segment}.parquet"
 
-    def table(self, component: str, segment: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    def table(
+        self,
+        component: str,
+        segment: str,
+        columns: Sequence[str] | None = None,
+        cameras: Collection[int] | None = None,
+    ) -> pd.DataFrame:
         """Reads one table, sorted by timestamp, camera and object.
 
         Args:
             component: such as `camera_image`.
             segment: a complete segment.
             columns: column names to read beside the keys, which always come; None reads all.
+            cameras: only the rows of these, of a table that has a row per camera; None reads all.
         """
         path = self.path(component, segment)
-        with pq.ParquetFile(path) as file:
-            keys = [name for name in file.schema_arrow.names if name.startswith("key.")]
-            wanted = None if columns is None else [*keys, *(name for name in columns if name not in keys)]
-            frame = file.read(columns=wanted).to_pandas()
+        keys = [name for name in pq.read_schema(path).names if name.startswith("key.")]
+        wanted = None if columns is None else [*keys, *(name for name in columns if name not in keys)]
+        chosen = None if cameras is None else pc.field(CAMERA).isin(list(cameras))
+        frame = pq.read_table(path, columns=wanted, filters=chosen, partitioning=None).to_pandas()
         return frame.sort_values([key for key in SORT_KEYS if key in keys], kind="stable", ignore_index=True)

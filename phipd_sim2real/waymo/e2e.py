@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 
 from phipd_sim2real.waymo.ahead import work_ahead
-from phipd_sim2real.waymo.protos import decode, e2e_protos, log_name, parse, read_calibrations, read_jpegs
+from phipd_sim2real.waymo.protos import (
+    decode,
+    e2e_protos,
+    log_name,
+    parse,
+    read_calibrations,
+    read_jpegs,
+    require_calibrated,
+)
 from phipd_sim2real.waymo.sample import FUTURE_STEPS, PAST_STEPS, PlannerSample, SampleError, SampleKey
 from phipd_sim2real.waymo.storage import Backend, RecordFile, find_record_files
 from phipd_sim2real.waymo.tfrecord import index_records
@@ -68,27 +76,31 @@ def read_sample(
         clusters: segment -> cluster.
 
     Raises:
-        SampleError: it has no name as such frames have, no whole past, or lacks a picture.
+        SampleError: it has no name as such frames have, no whole past, a state that is no number, or lacks a picture or
+            its camera's calibration.
     """
     segment, timestamp_micros = segment_and_time(frame.frame, origin)
-    past = _states(frame.past_states, STATE_FIELDS, origin)
+    past = read_states(frame.past_states, STATE_FIELDS, origin)
     if len(past) != PAST_STEPS:
         raise SampleError(
             "incomplete_record", f"{origin} has {len(past)} past states; an end-to-end record has {PAST_STEPS}."
         )
     future = np.full((FUTURE_STEPS, 2), np.nan)
-    known = _states(frame.future_states, POSITION_FIELDS, origin)[:FUTURE_STEPS]
+    known = read_states(frame.future_states, POSITION_FIELDS, origin)[:FUTURE_STEPS]
     future[: len(known)] = known
     rated = rated_trajectories(frame)
+    images = decode(read_jpegs(frame.frame.images), cameras, origin)
+    calibrations = read_calibrations(frame.frame.context, origin)
+    require_calibrated(calibrations, images, origin)
     return PlannerSample(
         key=SampleKey(log, segment, timestamp_micros),
-        images=decode(read_jpegs(frame.frame.images), cameras, origin),
-        calibrations=read_calibrations(frame.frame.context, origin),
+        images=images,
+        calibrations=calibrations,
         past=past,
         intent=int(frame.intent),
         future=future,
         future_valid=np.arange(FUTURE_STEPS) < len(known),
-        rater_trajectories=tuple(_states(states, POSITION_FIELDS, origin) for states in rated),
+        rater_trajectories=tuple(read_states(states, POSITION_FIELDS, origin) for states in rated),
         rater_scores=tuple(states.preference_score for states in rated),
         cluster=clusters.get(segment, ""),
     )
@@ -124,12 +136,21 @@ def _frames(files: Sequence[RecordFile], rated_only: bool) -> Iterator[tuple[Any
                 yield frame, log_name(file.name), f"{file.address}: record {record}"
 
 
-def _states(message: Any, fields: Sequence[str], origin: str) -> np.ndarray:
-    """(n, fields) float64 in metres and seconds, one row per time."""
+def read_states(message: Any, fields: Sequence[str], origin: str) -> np.ndarray:
+    """(n, fields) float64 in metres and seconds, one row per time, of an EgoTrajectoryStates message.
+
+    Raises:
+        SampleError: a field has more values than another, or one that is not finite.
+    """
     columns = [np.array(getattr(message, field), np.float64) for field in fields]
     if len({len(column) for column in columns}) > 1:
         lengths = {field: len(column) for field, column in zip(fields, columns, strict=True)}
         raise SampleError(
             "incomplete_record", f"{origin} has states of unequal length {lengths}; each time needs all of them."
         )
-    return np.stack(columns, axis=-1)
+    states = np.stack(columns, axis=-1)
+    if not np.isfinite(states).all():
+        raise SampleError(
+            "incomplete_record", f"{origin} has states that are not finite; each of them must be a number."
+        )
+    return states

@@ -24,7 +24,7 @@ from phipd_sim2real.waymo.protos import e2e_protos, log_name, parse
 from phipd_sim2real.waymo.sample import PlannerSample, SampleError, SampleFailure, SampleKey
 from phipd_sim2real.waymo.shard_index import index_shard
 from phipd_sim2real.waymo.splits import CLUSTER_FILE, missing_shards, read_clusters
-from phipd_sim2real.waymo.storage import Backend, Damage, RecordFile, find_record_files
+from phipd_sim2real.waymo.storage import Backend, Damage, RecordFile, find_record_files, read_text
 from phipd_sim2real.waymo.tfrecord import RecordError, RecordSpan, read_record_at
 
 if TYPE_CHECKING:
@@ -64,6 +64,11 @@ class E2EIndex:
     def missing_shards(self) -> list[str]:
         """Shards that the files' own names speak of and that are not there: the split is not whole."""
         return missing_shards([file.name for file in self.files])
+
+    @property
+    def unclustered(self) -> list[str]:
+        """Rated drives whose scenario cluster is not known, sorted; they count as one cluster more."""
+        return sorted(set(self.table["segment"][self.table["rated"]]) - set(self.clusters))
 
     def summary(self) -> dict[str, Any]:
         """Counts, for logs: what is there, what is missing, and where the best-rated paths begin.
@@ -197,7 +202,7 @@ class E2EIndex:
 def open_e2e_index(
     source: Path | str,
     cache: Path | None = None,
-    clusters: Path | None = None,
+    clusters: Path | str | None = None,
     backend: Backend = "local",
     max_failed_share: float = MAX_FAILED_SHARE,
     progress: ProgressCallback | None = None,
@@ -252,9 +257,8 @@ def _beside(file: RecordFile) -> Path:
     return Path(file.folder) / INDEX_FOLDER
 
 
-def _clusters(file: RecordFile, path: Path | None) -> dict[str, str]:
-    if path is None:
-        path = Path(file.folder) / CLUSTER_FILE
-        if not path.is_file():
-            return {}
-    return read_clusters(path)
+def _clusters(file: RecordFile, path: Path | str | None) -> dict[str, str]:
+    beside = f"{file.folder}/{CLUSTER_FILE}"
+    if path is None and read_text(beside) is None:
+        return {}
+    return read_clusters(path or beside)

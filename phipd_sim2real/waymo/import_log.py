@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from phipd_sim2real.drivelog import (
     CAMERA,
@@ -18,6 +18,7 @@ from phipd_sim2real.drivelog import (
     collect_versions,
     completed_segments,
     current_commit,
+    update_provenance,
     write_provenance,
 )
 from phipd_sim2real.errors import StageError, UsageError
@@ -36,6 +37,15 @@ class ImportSettings(Settings):
 
     max_failed_share: float = Field(default=0.02, ge=0, lt=1)
     """Share of a segment's frames that may be damaged or lack a picture; a segment with more is not imported."""
+
+    @field_validator("cameras")
+    @classmethod
+    def _in_order(cls, cameras: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        return None if cameras is None else tuple(sorted(set(cameras)))
+
+    def content_hash(self) -> str:
+        """Hash of what decides on a segment's content; the share decides only whether there is one."""
+        return settings_hash(self.model_copy(update={"max_failed_share": 0.0}))
 
 
 @dataclass
@@ -70,7 +80,7 @@ class ImportSummary:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
-        return asdict(self)
+        return asdict(self) | {"failures": dict(self.failures)}
 
 
 def import_waymo(
@@ -93,36 +103,52 @@ def import_waymo(
     """
     kind, units = perception_sources(source)
     config = {"source": kind, **settings.model_dump(mode="json")}
-    config_hash = settings_hash(settings)
+    config_hash = settings.content_hash()
     complete = completed_segments(out, config_hash)
-    write_provenance(out, _provenance(config, config_hash, units))
-    summary = ImportSummary(str(out), kind)
+    planned = {unit.name: {unit.segment or unit.name} for unit in units}
+    write_provenance(out, _provenance(config, config_hash))
+    update_provenance(out, config=config, planned_segments=_sorted(complete, planned))
+    summary, places = ImportSummary(str(out), kind), dict[str, str]()
     for number, unit in enumerate(units):
-        try:
-            for segment in unit.open():
-                if segment.name in complete:
-                    summary.kept += 1
-                else:
-                    _import_segment(segment, out, config_hash, settings, summary)
-        except UsageError as error:
-            summary.refused.append(str(error))
+        segments = _opened(unit, summary)
+        planned[unit.name] = {segment.name for segment in segments} or planned[unit.name]
+        for segment in segments:
+            if (other := places.setdefault(segment.name, unit.name)) != unit.name:
+                summary.refused.append(f"Segment {segment.name} is in {other} and in {unit.name}; give it once.")
+            elif segment.name in complete:
+                summary.kept += 1
+            else:
+                _import_segment(segment, out, config_hash, settings, summary)
         if progress is not None:
             progress(f"import {kind}", number + 1, len(units))
+    update_provenance(out, planned_segments=_sorted(complete, planned))
     if summary.refused:
         raise StageError(
-            f"{len(summary.refused)} of {len(units)} segments were not imported: {' '.join(summary.refused)} "
+            f"{len(summary.refused)} segments were not imported: {' '.join(summary.refused)} "
             f"{summary.imported + summary.kept} are complete in {out}; the same command tries the others again."
         )
     return summary
 
 
-def _provenance(config: dict[str, Any], config_hash: str, units: list[SourceUnit]) -> Provenance:
+def _sorted(complete: frozenset[str], planned: Mapping[str, set[str]]) -> tuple[str, ...]:
+    return tuple(sorted(complete.union(*planned.values())))
+
+
+def _opened(unit: SourceUnit, summary: ImportSummary) -> Sequence[SegmentSource]:
+    """A unit's segments; none where it cannot be opened, which is noted."""
+    try:
+        return unit.open()
+    except UsageError as error:
+        summary.refused.append(str(error))
+        return ()
+
+
+def _provenance(config: dict[str, Any], config_hash: str) -> Provenance:
     return Provenance(
         domain=DOMAIN,
         config=config,
         config_hash=config_hash,
         seed=0,
-        planned_segments=tuple(sorted({unit.segment for unit in units if unit.segment is not None})),
         versions=collect_versions("waymo-open-dataset-tf-2-12-0", "protobuf", "pyarrow"),
         commit=current_commit(),
         command="phipd import-waymo",
@@ -132,10 +158,25 @@ def _provenance(config: dict[str, Any], config_hash: str, units: list[SourceUnit
 def _import_segment(
     segment: SegmentSource, out: Path, config_hash: str, settings: ImportSettings, summary: ImportSummary
 ) -> None:
+    """Writes one segment; one that cannot be read, or of which more frames failed than may, is noted, not written."""
+    try:
+        seen, failures = _written(segment, out, config_hash, settings)
+    except UsageError as error:
+        summary.refused.append(str(error))
+        return
+    summary.imported += 1
+    summary.frames += len(seen.poses)
+    summary.pictures += sum(map(len, seen.pictures.values()))
+    summary.failures.update(failure.reason for failure in failures)
+
+
+def _written(
+    segment: SegmentSource, out: Path, config_hash: str, settings: ImportSettings
+) -> tuple[_Seen, list[FrameFailure]]:
     """Writes one segment.
 
     Raises:
-        UsageError: more of its frames failed than may; nothing of it is left.
+        UsageError: it cannot be read, or more of its frames failed than may; nothing of it is left.
     """
     seen, failures = _Seen(), list[FrameFailure]()
     with SegmentWriter(out, segment.name, config_hash) as writer:
@@ -144,19 +185,16 @@ def _import_segment(
         for component, row in segment.rows(settings.cameras, failures):
             writer.append(component, row)
             seen.add(component, row)
+        frames = len(seen.poses) + len(failures)
         failures.extend(seen.failures(segment.name, settings.cameras))
-        frames = len(seen.poses) + sum(failure.reason == "damaged_record" for failure in failures)
-        reasons = Counter(failure.reason for failure in failures)
         if not frames or len(failures) > settings.max_failed_share * frames:
+            reasons = dict(Counter(failure.reason for failure in failures))
             raise UsageError(
-                f"Of {frames} frames of segment {segment.name} {len(failures)} failed ({dict(reasons)}); at most "
+                f"Of {frames} frames of segment {segment.name} {len(failures)} failed ({reasons}); at most "
                 f"{settings.max_failed_share:.1%} may (max_failed_share). "
                 + " ".join(failure.where for failure in failures[:3])
             )
-    summary.imported += 1
-    summary.frames += len(seen.poses)
-    summary.pictures += sum(map(len, seen.pictures.values()))
-    summary.failures.update(reasons)
+    return seen, failures
 
 
 @dataclass
@@ -165,7 +203,7 @@ class _Seen:
 
     poses: set[int] = field(default_factory=set)
     pictures: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
-    cameras: set[int] = field(default_factory=set)
+    calibrated: set[int] = field(default_factory=set)
 
     def add(self, component: str, row: Mapping[str, Any]) -> None:
         if component == "vehicle_pose":
@@ -173,15 +211,23 @@ class _Seen:
         elif component == "camera_image":
             self.pictures[row[TIMESTAMP]].add(row[CAMERA])
         elif component == "camera_calibration":
-            self.cameras.add(row[CAMERA])
+            self.calibrated.add(row[CAMERA])
 
     def failures(self, segment: str, cameras: tuple[int, ...] | None) -> list[FrameFailure]:
-        """Frames without a pose, or without a picture of each wanted camera (None: each calibrated one)."""
-        wanted, found = set(cameras) if cameras is not None else self.cameras, []
+        """Frames without a pose, or without picture and calibration of each wanted camera (None: each there is)."""
+        found, present = list[FrameFailure](), self.calibrated.union(*self.pictures.values())
+        wanted = present if cameras is None else set(cameras)
         for timestamp in sorted(self.poses | set(self.pictures)):
-            where = f"{segment} at {timestamp} µs"
+            where, pictured = f"{segment} at {timestamp} µs", self.pictures.get(timestamp, set())
             if timestamp not in self.poses:
                 found.append(FrameFailure("missing_pose", f"{where} has no pose."))
-            elif absent := wanted - self.pictures.get(timestamp, set()):
-                found.append(FrameFailure("missing_camera", f"{where} has no picture of cameras {sorted(absent)}."))
+            elif not pictured or wanted - pictured:
+                found.append(FrameFailure("missing_camera", f"{where} lacks a picture of {_named(wanted - pictured)}."))
+            elif wanted - self.calibrated:
+                absent = _named(wanted - self.calibrated)
+                found.append(FrameFailure("missing_calibration", f"{where} lacks the calibration of {absent}."))
         return found
+
+
+def _named(cameras: set[int]) -> str:
+    return f"cameras {sorted(cameras)}" if cameras else "any camera"

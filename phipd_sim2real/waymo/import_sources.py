@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from phipd_sim2real.drivelog.schema import CAMERA, SEGMENT
+from phipd_sim2real.drivelog.schema import CAMERA, SCHEMAS, SEGMENT
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.waymo.ahead import work_ahead
-from phipd_sim2real.waymo.perception_rows import Row, calibration_rows, frame_rows
+from phipd_sim2real.waymo.perception_rows import Row, calibration_rows, frame_rows, require_whole
 from phipd_sim2real.waymo.perception_v1 import PerceptionSegment, scan_file
 from phipd_sim2real.waymo.perception_v2 import PerceptionFolder, is_perception_folder
 from phipd_sim2real.waymo.protos import dataset_protos, e2e_protos
+from phipd_sim2real.waymo.sample import SampleError
 from phipd_sim2real.waymo.skim import E2E_SKIPPED, FRAME_SKIPPED, Skipped, skim
 from phipd_sim2real.waymo.storage import RecordFile, find_record_files
 from phipd_sim2real.waymo.tfrecord import RecordError, walk_headers
@@ -101,7 +99,7 @@ def _v1_rows(
             continue
         calibrations, contents = rows
         yield from contents if calibrated else [*calibrations, *contents]
-        calibrated = True
+        calibrated = calibrated or bool(calibrations)
 
 
 def _v1_frame_rows(
@@ -110,6 +108,9 @@ def _v1_frame_rows(
     """Calibrations and contents of one frame."""
     try:
         message = segment.message(index)
+        require_whole(message, segment.origin(index))
+    except SampleError as error:
+        return FrameFailure(error.reason, str(error))
     except UsageError as error:
         return FrameFailure(DAMAGED, str(error))
     return list(calibration_rows(message.context, cameras)), list(frame_rows(message, cameras))
@@ -129,10 +130,13 @@ def _v2_rows(
 ) -> Iterator[Row]:
     """Rows of all tables; a v2 table is read whole or not at all, so no single frame fails."""
     for component in folder.components(segment):
-        for table in folder.batches(component, segment):
-            if cameras is not None and CAMERA in table.column_names:
-                table = table.filter(pc.is_in(table[CAMERA], pa.array(sorted(cameras), pa.int8())))
-            table = table.filter(pc.equal(table[SEGMENT], segment))
+        of_cameras = cameras if CAMERA in SCHEMAS[component].names else None
+        for table in folder.batches(component, segment, cameras=of_cameras):
+            if others := set(table[SEGMENT].unique().to_pylist()) - {segment}:
+                raise UsageError(
+                    f"{folder.path(component, segment)} holds rows of segment {min(others)}; a table bears the name of "
+                    "its segment: rename it, or download it again."
+                )
             yield from ((component, row) for row in table.to_pylist())
 
 

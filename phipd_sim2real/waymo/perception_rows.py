@@ -7,6 +7,8 @@ from typing import Any
 
 from phipd_sim2real.drivelog.schema import CAMERA, CAMERA_OBJECT, OBJECT, TIMESTAMP, column
 from phipd_sim2real.waymo.camera_model import CAMERA_NAMES
+from phipd_sim2real.waymo.protos import read_calibrations
+from phipd_sim2real.waymo.sample import SampleError
 
 Row = tuple[str, dict[str, Any]]
 """Component and its row; the segment is left to the writer."""
@@ -25,6 +27,23 @@ COMPONENTS = (
 
 _CAMERA_IDS = {name: camera for camera, name in CAMERA_NAMES.items()}
 _INTRINSICS = ("f_u", "f_v", "c_u", "c_v", "k1", "k2", "p1", "p2", "k3")
+
+
+def require_whole(frame: Any, origin: str) -> None:
+    """Refuses a Frame message of which no rows can be made; `origin` names file and record.
+
+    Raises:
+        SampleError: its pose, a calibration or a picture's pose lacks numbers, or a camera is none of Waymo's.
+    """
+    read_calibrations(frame.context, origin)
+    if len(frame.pose.transform) != 16:
+        raise SampleError("incomplete_record", f"{origin} has no pose of 16 numbers.")
+    for picture in frame.images:
+        if picture.image and len(picture.pose.transform) != 16:
+            raise SampleError("incomplete_record", f"{origin}: the picture of camera {picture.name} has no pose.")
+    named = (*frame.images, *frame.context.camera_calibrations, *frame.camera_labels, *frame.projected_lidar_labels)
+    if unknown := sorted({entry.name for entry in named} - set(CAMERA_NAMES)):
+        raise SampleError("incomplete_record", f"{origin} names cameras {unknown}; Waymo's are {sorted(CAMERA_NAMES)}.")
 
 
 def calibration_rows(context: Any, cameras: Collection[int] | None) -> Iterator[Row]:

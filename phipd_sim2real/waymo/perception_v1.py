@@ -9,17 +9,18 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from phipd_sim2real.errors import UsageError
+from phipd_sim2real.errors import StageError, UsageError
 from phipd_sim2real.geometry import ego_states
 from phipd_sim2real.waymo.ahead import work_ahead
 from phipd_sim2real.waymo.perception import PerceptionFrame, read_frame
-from phipd_sim2real.waymo.protos import dataset_protos, log_name, parse
+from phipd_sim2real.waymo.protos import dataset_protos, log_name, parse, require_calibrated
 from phipd_sim2real.waymo.sample import PlannerSample, SampleError, SampleFailure, SampleKey, single_precision
 from phipd_sim2real.waymo.skim import FRAME_SKIPPED, skim
 from phipd_sim2real.waymo.storage import Backend, Damage, RecordFile, find_record_files, spans_until_damage
 from phipd_sim2real.waymo.tfrecord import RecordError, RecordSpan, read_record_at
 
 UNKNOWN_INTENT = 0
+MAX_FAILED_SHARE = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +52,10 @@ class PerceptionSegment:
         """Key of a frame; `index` counts by time."""
         return SampleKey(log_name(self.file.name), self.name, int(self.timestamps_micros[index]))
 
+    def origin(self, index: int) -> str:
+        """File and record of a frame, for the errors' sentences; `index` counts by time."""
+        return f"{self.file.address}: record {self.records[index]}"
+
     def message(self, index: int) -> Any:
         """Reads one frame as a Frame message; `index` counts by time.
 
@@ -64,7 +69,7 @@ class PerceptionSegment:
 
     def frame(self, index: int) -> PerceptionFrame:
         """Reads one frame; `index` counts by time."""
-        return read_frame(self.message(index), f"{self.file.address}: record {self.records[index]}")
+        return read_frame(self.message(index), self.origin(index))
 
     def frames(self) -> Iterator[PerceptionFrame]:
         """All frames by rising time."""
@@ -78,7 +83,8 @@ class PerceptionSegment:
         """
         yield from work_ahead(lambda index: self._sample(index, cameras), range(0, len(self), stride))
         for place in self.damage:
-            yield SampleFailure(SampleKey(log_name(self.file.name), self.name, 0), "damaged_record", place.problem)
+            key = SampleKey(log_name(self.file.name), self.name, place.offset)
+            yield SampleFailure(key, "damaged_record", place.problem)
 
     def _sample(self, index: int, cameras: Sequence[int] | None) -> PlannerSample | SampleFailure:
         times_s = (self.timestamps_micros - self.timestamps_micros[0]) * 1e-6
@@ -89,6 +95,7 @@ class PerceptionSegment:
         try:
             frame = self.frame(index)
             images = frame.images(cameras)
+            require_calibrated(frame.calibrations, images, frame.origin)
         except RecordError as error:
             return SampleFailure(self.key(index), "damaged_record", str(error))
         except SampleError as error:
@@ -122,7 +129,11 @@ def perception_segments(source: Path | str, backend: Backend = "local") -> Itera
 
 
 def perception_samples(
-    source: Path | str, cameras: Sequence[int] | None = None, stride: int = 1, backend: Backend = "local"
+    source: Path | str,
+    cameras: Sequence[int] | None = None,
+    stride: int = 1,
+    backend: Backend = "local",
+    max_failed_share: float = MAX_FAILED_SHARE,
 ) -> Iterator[PlannerSample | SampleFailure]:
     """Planner samples of Perception v1 files in place, as `samples_from_log` gives them of a drive log.
 
@@ -130,17 +141,44 @@ def perception_samples(
         source, backend: as in `perception_segments`.
         cameras: ids to decode; a frame without all of them is a failure. None decodes all there are.
         stride: every how many frames.
+        max_failed_share: share of the files' bytes that may be lost to damage.
 
     Yields:
-        Samples by file and time; a failure for every frame that gives none, and one for every place of a file that
-        is damaged.
+        Samples by file and time; a failure for every frame that gives none, one for every place of a file that is
+        damaged, whose key has the place's byte for a time, and one for a file that cannot be read at all.
 
     Raises:
         UsageError: no file, or protos not installed (at the call).
+        StageError: more is lost than may be (when that is reached).
     """
     files = find_record_files(source, backend)
     dataset_protos()
-    return (sample for file in files for segment in scan_file(file) for sample in segment.samples(cameras, stride))
+    return _samples(files, cameras, stride, max_failed_share)
+
+
+def _samples(
+    files: Sequence[RecordFile], cameras: Sequence[int] | None, stride: int, max_failed_share: float
+) -> Iterator[PlannerSample | SampleFailure]:
+    total, lost = sum(file.size for file in files), 0
+    for file in files:
+        problems, unreadable, segments = [], list[SampleFailure](), list[PerceptionSegment]()
+        try:
+            segments = scan_file(file)
+        except UsageError as error:
+            lost += file.size
+            problems = [str(error)]
+            unreadable = [SampleFailure(SampleKey(log_name(file.name), "", 0), "damaged_record", str(error))]
+        for place in (place for segment in segments for place in segment.damage):
+            lost += place.lost_bytes
+            problems.append(place.problem)
+        if lost > max_failed_share * total:
+            raise StageError(
+                f"{lost} of {total} bytes of the records ({lost / total:.1%}) cannot be read; at most "
+                f"{max_failed_share:.1%} may be lost (max_failed_share). " + " ".join(problems)
+            )
+        yield from unreadable
+        for segment in segments:
+            yield from segment.samples(cameras, stride)
 
 
 def scan_file(file: RecordFile) -> list[PerceptionSegment]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,29 +60,43 @@ class PerceptionFolder:
         """Parquet file of one table."""
         return self.root / component / f"{segment}.parquet"
 
-    def table(self, component: str, segment: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    def table(
+        self,
+        component: str,
+        segment: str,
+        columns: Sequence[str] | None = None,
+        cameras: Collection[int] | None = None,
+    ) -> pd.DataFrame:
         """Reads one table, sorted by timestamp, camera and object.
 
         Args:
             component: such as `camera_image`.
             segment: its name.
             columns: column names to read beside the keys, which always come; None reads all.
+            cameras: only the rows of these, of a table that has a row per camera; None reads all.
 
         Raises:
             UsageError: the table cannot be read, or lacks a column.
         """
-        frame = pa.concat_tables(self.batches(component, segment, columns)).to_pandas()
+        frame = pa.concat_tables(self.batches(component, segment, columns, cameras)).to_pandas()
         keys = [key for key in SORT_KEYS if key in frame]
         return frame.sort_values(keys, kind="stable", ignore_index=True)
 
-    def batches(self, component: str, segment: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    def batches(
+        self,
+        component: str,
+        segment: str,
+        columns: Sequence[str] | None = None,
+        cameras: Collection[int] | None = None,
+    ) -> Iterator[pa.Table]:
         """One table in parts of `ROWS_PER_BATCH` rows, in the file's order; at least one part, which may be empty.
 
         Raises:
             UsageError: as `table`.
         """
-        path, schema = self.path(component, segment), SCHEMAS[component]
-        wanted = [name for name in schema.names if columns is None or name in columns or name.startswith("key.")]
+        path, fields = self.path(component, segment), SCHEMAS[component]
+        wanted = [name for name in fields.names if columns is None or name in columns or name.startswith("key.")]
+        schema = pa.schema([fields.field(name) for name in wanted])
         try:
             with pq.ParquetFile(path) as file:
                 present = [name for name in wanted if name in file.schema_arrow.names]
@@ -90,9 +104,10 @@ class PerceptionFolder:
                 if absent:
                     raise UsageError(f"{path} lacks the columns {sorted(absent)} of {component}.")
                 empty = file.schema_arrow.empty_table().select(present)
-                yield _conformed(empty, pa.schema([schema.field(name) for name in wanted]))
+                yield _conformed(empty, schema)
                 for batch in file.iter_batches(ROWS_PER_BATCH, columns=present):
-                    yield _conformed(pa.Table.from_batches([batch]), pa.schema([schema.field(name) for name in wanted]))
+                    table = _conformed(pa.Table.from_batches([batch]), schema)
+                    yield table if cameras is None else table.filter(pc.field(CAMERA).isin(list(cameras)))
         except (OSError, pa.ArrowException) as error:
             raise UsageError(f"{path} cannot be read: {error}. Copy or download the file again.") from error
 

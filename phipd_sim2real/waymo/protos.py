@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -108,6 +108,19 @@ def read_calibrations(context: Any, origin: str) -> dict[int, Calibration]:
             height=proto.height,
         )
     return calibrations
+
+
+def require_calibrated(calibrations: Collection[int], cameras: Collection[int], origin: str) -> None:
+    """Refuses pictures of cameras whose lens and place nobody knows.
+
+    Raises:
+        SampleError: a camera has no calibration.
+    """
+    if absent := sorted(set(cameras) - set(calibrations)):
+        raise SampleError(
+            "missing_calibration",
+            f"{origin} has no calibration of camera {absent}; it has those of cameras {sorted(calibrations)}.",
+        )
 
 
 def write_calibrations(context: Any, calibrations: Mapping[int, Calibration]) -> None:

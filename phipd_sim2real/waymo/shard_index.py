@@ -17,20 +17,20 @@ import pyarrow.parquet as pq
 
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import atomic_path
-from phipd_sim2real.waymo.e2e import rated_trajectories, segment_and_time
+from phipd_sim2real.waymo.e2e import POSITION_FIELDS, rated_trajectories, read_states, segment_and_time
 from phipd_sim2real.waymo.protos import e2e_protos, parse
 from phipd_sim2real.waymo.skim import E2E_SKIPPED, skim
 from phipd_sim2real.waymo.storage import Damage, RecordFile, spans_until_damage
 from phipd_sim2real.waymo.tfrecord import RecordSpan
 
 INDEX_SUFFIX = ".index.parquet"
-FORMAT = 1
+FORMAT = 2
 
 SCHEMA = pa.schema(
     {
         "name": pa.string(),
         "segment": pa.string(),
-        "frame": pa.int32(),
+        "frame": pa.int64(),  # Waymo's clock in tenths of a second needs more than 32 bits
         "timestamp_micros": pa.int64(),
         "intent": pa.int8(),
         "rated": pa.bool_(),
@@ -94,6 +94,7 @@ def _row(stream: BinaryIO, file: RecordFile, span: RecordSpan, record: int) -> d
     segment, timestamp_micros = segment_and_time(message.frame, f"{file.address}: record {record}")
     rated = rated_trajectories(message)
     best = max(rated, key=lambda states: states.preference_score, default=None)
+    begin = None if best is None else read_states(best, POSITION_FIELDS, f"{file.address}: record {record}")[0]
     return {
         "name": name,
         "segment": segment,
@@ -101,7 +102,7 @@ def _row(stream: BinaryIO, file: RecordFile, span: RecordSpan, record: int) -> d
         "timestamp_micros": timestamp_micros,
         "intent": message.intent,
         "rated": bool(rated),
-        "rater_start_m": math.hypot(best.pos_x[0], best.pos_y[0]) if best is not None else None,
+        "rater_start_m": None if begin is None else math.hypot(*begin),
         "record": record,
         "offset": span.offset,
         "length": span.length,

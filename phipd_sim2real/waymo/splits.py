@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from phipd_sim2real.errors import UsageError
+from phipd_sim2real.waymo.storage import read_text
 
 Split = Literal["train", "val", "test"]
 
@@ -54,7 +55,7 @@ def missing_shards(names: Sequence[str]) -> list[str]:
     return sorted(expected - present)
 
 
-def read_clusters(path: Path) -> dict[str, str]:
+def read_clusters(path: Path | str) -> dict[str, str]:
     """Segment -> cluster of its scene, from `val_sequence_name_to_scenario_cluster.json`.
 
     The clusters keep Waymo's spelling ("Interections"), by which the official results are named.
@@ -71,7 +72,7 @@ def read_clusters(path: Path) -> dict[str, str]:
         ) from error
 
 
-def read_submission_frames(path: Path) -> tuple[str, ...]:
+def read_submission_frames(path: Path | str) -> tuple[str, ...]:
     """Names of the frames to plan for, from `test_sequence_frames_for_submission.json`: sequence -> frame index.
 
     Raises:
@@ -83,11 +84,12 @@ def read_submission_frames(path: Path) -> tuple[str, ...]:
     return tuple(f"{segment}-{int(index):03d}" for segment, index in values.items())
 
 
-def _read_mapping(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+def _read_mapping(path: Path | str) -> dict[str, Any]:
+    text = read_text(path)
+    if text is None:
         raise UsageError(f"There is no file {path}; it comes with the end-to-end dataset, beside its records.")
     try:
-        values = json.loads(path.read_text())
+        values = json.loads(text)
     except ValueError as error:
         raise UsageError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(values, dict):

@@ -16,6 +16,9 @@ Backend = Literal["local", "tensorflow"]
 """What reads the files: our own reader, or TensorFlow (tf.data and tf.io.gfile)."""
 
 READ_AHEAD_RECORDS = 4
+NOT_RECORDS = (".json", ".parquet")
+"""What lies beside records and has names like theirs: the lists of a split, and indices."""
+
 _CLOUD = re.compile(r"gs:/+")
 
 
@@ -106,7 +109,7 @@ def spans_until_damage(stream: BinaryIO, file: RecordFile, damage: list[Damage])
 
 
 def find_record_files(source: Path | str, backend: Backend = "local") -> list[RecordFile]:
-    """The TFRecord files that `source` means, by name; lists that come with a split (`*.json`) are passed over.
+    """The TFRecord files that `source` means, by name; lists and indices beside them are passed over.
 
     Args:
         source: a file, a folder of `*.tfrecord*` files, or a glob pattern; gs:// addresses too.
@@ -124,13 +127,32 @@ def find_record_files(source: Path | str, backend: Backend = "local") -> list[Re
             RecordFile(str(path), path.stat().st_size, path.stat().st_mtime_ns, "local")
             for path in _local_paths(Path(source))
         ]
-    files = [file for file in files if not file.name.endswith(".json")]
+    files = [file for file in files if not file.name.endswith(NOT_RECORDS)]
     if not files:
         raise UsageError(
             f"There are no TFRecord files at {source}; give a file, a folder of *.tfrecord* files, "
             "or a quoted pattern such as 'val*.tfrecord-*'."
         )
     return files
+
+
+def read_text(address: Path | str) -> str | None:
+    """A text file on a disk or, through TensorFlow, in a bucket; None where there is none.
+
+    Raises:
+        UsageError: it is in a bucket, and TensorFlow is not installed or cannot read it.
+    """
+    cloud = _CLOUD.match(str(address))
+    if cloud is None:
+        return Path(address).read_text() if Path(address).is_file() else None
+    tensorflow, address = _tensorflow(), "gs://" + str(address)[cloud.end() :]
+    try:
+        with tensorflow.io.gfile.GFile(address) as file:
+            return file.read()
+    except tensorflow.errors.NotFoundError:
+        return None
+    except tensorflow.errors.OpError as error:
+        raise _unreadable(address, error.message) from error
 
 
 def _local_paths(source: Path) -> list[Path]:
@@ -148,14 +170,18 @@ def _remote_files(source: str) -> list[RecordFile]:
         addresses = sorted(gfile.glob(pattern))
         stats = [gfile.stat(address) for address in addresses]
     except tensorflow.errors.OpError as error:
-        raise UsageError(
-            f"TensorFlow cannot read {source}: {error.message}. Waymo's buckets need an account that has accepted "
-            "the licence: `gcloud auth application-default login`."
-        ) from error
+        raise _unreadable(source, error.message) from error
     return [
         RecordFile(address, int(stat.length), int(stat.mtime_nsec), "tensorflow")
         for address, stat in zip(addresses, stats, strict=True)
     ]
+
+
+def _unreadable(address: str, problem: str) -> UsageError:
+    return UsageError(
+        f"TensorFlow cannot read {address}: {problem}. Waymo's buckets need an account that has accepted the licence: "
+        "`gcloud auth application-default login`."
+    )
 
 
 def _tensorflow() -> ModuleType:

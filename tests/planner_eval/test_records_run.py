@@ -1,9 +1,11 @@
 """`phipd evaluate` on a split of 200 end-to-end records, and a submission for its test split."""
 
 import json
+import shutil
 
 import pytest
 from synthetic import DAY, TINY, write_log
+from waymo_frames import frame, write
 
 from phipd_sim2real.drivelog import DriveLog
 from phipd_sim2real.errors import UsageError
@@ -106,6 +108,19 @@ def test_perception_is_scored_where_it_lies(run, tmp_path):
     assert scores["frames"] == pictures // 2
     assert scores["metrics"].keys() >= {"ade_5s", "success_rate"}
     assert "rfs" not in scores["metrics"]
+
+
+def test_perception_records_are_scored_where_they_lie(run, tmp_path):
+    write(tmp_path / "drive.tfrecord", [frame(index, shade=index) for index in range(110)])
+    evaluation = {"perception": str(tmp_path / "*.tfrecord"), "stride": 1}
+    settings = RunSettings.model_validate(run.settings.model_dump() | {"evaluation": evaluation})
+    folder = run.folder.parent / "perception records"
+    shutil.copytree(run.folder / "planners", folder / "planners")
+    Run(settings, folder, quiet).evaluate()
+    scores = EvaluationResult.load(folder / "evaluation" / "perception")
+    assert len(scores.truth.keys) == 110
+    assert scores.truth.failures.count("") == 110 - scores.truth.failures.count("missing_past") == 72
+    assert scores.arm("constant-velocity").scores["ade_5s"].mean < 0.05  # the made drive goes straight on
 
 
 def test_a_submission_has_one_plan_for_every_listed_frame(run, tmp_path):

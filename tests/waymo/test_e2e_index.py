@@ -1,5 +1,6 @@
 """The index of a shuffled split: order, choice, damage that is counted and named, and files that change."""
 
+import json
 import os
 import shutil
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from phipd_sim2real.errors import StageError, UsageError
+from phipd_sim2real.evaluation_frames import IndexedRecords
 from phipd_sim2real.waymo import PlannerSample, SampleFailure, e2e_samples
 from phipd_sim2real.waymo.e2e_index import INDEX_FOLDER, open_e2e_index
 from phipd_sim2real.waymo.made_split import make_split
@@ -18,7 +20,7 @@ from phipd_sim2real.waymo.splits import (
     read_submission_frames,
     split_source,
 )
-from phipd_sim2real.waymo.tfrecord import index_records, masked_crc
+from phipd_sim2real.waymo.tfrecord import index_records, masked_crc, read_records, write_records
 from planner_eval.baselines import ConstantVelocity
 from planner_eval.config import EvaluateSettings
 from planner_eval.evaluate import Arm, evaluate
@@ -242,6 +244,75 @@ def test_a_record_of_another_kind_does_not_hide_those_behind_it(small):
     assert len(index) == 11
     assert f"record 1 at byte {span.offset} cannot be indexed" in index.damage[0].problem
     assert {int(record) for record in index.table[index.table["shard"] == 0]["record"]} == {0, 2, 3, 4, 5}
+
+
+def change_records(path, change):
+    """Writes a shard anew, one record after the other changed."""
+    frames = [protos.E2EDFrame.FromString(payload) for payload in read_records(path)]
+    for number, message in enumerate(frames):
+        change(number, message)
+    write_records(path, (message.SerializeToString() for message in frames))
+
+
+def first_only(strip):
+    return lambda number, message: strip(message) if number == 0 else None
+
+
+@pytest.mark.parametrize(
+    ("strip", "reason"),
+    [
+        (lambda message: message.frame.context.ClearField("camera_calibrations"), "missing_calibration"),
+        (lambda message: message.past_states.pos_x.__setitem__(3, np.nan), "incomplete_record"),
+        (lambda message: message.future_states.pos_y.__setitem__(0, np.inf), "incomplete_record"),
+    ],
+)
+def test_a_record_without_what_a_planner_needs_is_a_failure(small, strip, reason):
+    folder, _ = small
+    change_records(shard(folder, 0), first_only(strip))
+    failures = [item for item in open_e2e_index(folder).samples([1]) if isinstance(item, SampleFailure)]
+    assert [failure.reason for failure in failures] == [reason]
+    assert f"{shard(folder, 0)}: record 0" in failures[0].where
+
+
+def test_a_rated_path_of_half_coordinates_is_counted_and_named(small):
+    folder, _ = small
+    rate = first_only(lambda message: message.preference_trajectories.add(preference_score=9, pos_x=[1, 2]))
+    change_records(shard(folder, 0), rate)
+    index = open_e2e_index(folder, max_failed_share=0.5)
+    assert len(index) == 11
+    assert "record 0 at byte 0 cannot be indexed" in index.damage[0].problem
+    assert "states of unequal length" in index.damage[0].problem
+
+
+def test_names_count_tenths_of_a_second_of_any_clock(small):
+    folder, _ = small
+
+    def rename(number, message):
+        message.frame.context.name = f"{number:032x}-{15_000_000_000 + number}"
+
+    change_records(shard(folder, 0), rename)
+    index = open_e2e_index(shard(folder, 0))
+    assert index.table["frame"].tolist() == [15_000_000_000 + number for number in range(6)]
+
+
+def test_an_index_beside_the_records_is_no_shard(small):
+    folder, _ = small
+    first = open_e2e_index(f"{folder}/val*", folder)
+    assert list(folder.glob("val*.index.parquet"))
+    assert open_e2e_index(f"{folder}/val*", folder).files == first.files
+
+
+def test_rated_drives_of_no_known_cluster_are_told(whole, tmp_path):
+    folder, _ = whole
+    index = open_e2e_index(folder, tmp_path)
+    assert index.unclustered == []
+    known = dict(list(read_clusters(folder / CLUSTER_FILE).items())[:-1])
+    (tmp_path / "some.json").write_text(json.dumps({name: {"scenario_cluster": of} for name, of in known.items()}))
+    fewer = open_e2e_index(folder, tmp_path, tmp_path / "some.json")
+    assert len(fewer.unclustered) == 1
+    assert IndexedRecords("val*", fewer, (1,), rated_only=True).dataset == (
+        "WOD-E2E records val*, rated frames, 1 rated drives of no known cluster"
+    )
 
 
 def test_an_absent_camera_is_a_failure_with_its_reason(small):

@@ -19,7 +19,7 @@ from phipd_sim2real.waymo import PlannerSample, SampleFailure, perception_sample
 from phipd_sim2real.waymo.camera_model import CAMERA_NAMES
 from phipd_sim2real.waymo.import_log import ImportSettings, import_waymo
 from phipd_sim2real.waymo.made_split import make_split
-from phipd_sim2real.waymo.perception_v2 import PerceptionFolder
+from phipd_sim2real.waymo.perception_v2 import PerceptionFolder, _camera_ids
 from phipd_sim2real.waymo.tfrecord import index_records
 from planner_eval.samples import samples_from_log
 
@@ -189,17 +189,143 @@ def test_damage_is_counted_and_borne_up_to_a_share(tmp_path):
     with pytest.raises(StageError, match=r"10 frames of segment segment-a 2 failed .*record 4 at byte"):
         import_waymo(path, tmp_path / "log", ALL)
     assert not list((tmp_path / "log").glob("*/*.parquet"))
-    summary = import_waymo(path, tmp_path / "tolerant", ImportSettings(max_failed_share=0.2))
+    assert DriveLog(tmp_path / "log").missing_segments == ("segment-a",)
+    summary = import_waymo(path, tmp_path / "log", ImportSettings(max_failed_share=0.2))
     assert (summary.frames, dict(summary.failures)) == (8, {"damaged_record": 2})
+    assert json.loads(json.dumps(summary.as_json()))["failures"] == {"damaged_record": 2}
+    log = DriveLog(tmp_path / "log")
+    assert (log.missing_segments, log.provenance.config["max_failed_share"]) == ((), 0.2)
 
 
 def test_a_file_that_is_cut_off_is_not_imported_in_part(tmp_path):
-    path = write(tmp_path / "a.tfrecord", [frame(index) for index in range(10)])
+    frames = [frame(index) for index in range(10)]
+    path = write(tmp_path / "a.tfrecord", frames)
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(StageError, match=r"record 9 at byte .* cut off.* rest of the drive is lost"):
         import_waymo(path, tmp_path / "log", ImportSettings(max_failed_share=0.2))
-    reasons = [item.reason for item in perception_samples(path) if isinstance(item, SampleFailure)]
-    assert reasons.count("damaged_record") == 1
+    with pytest.raises(StageError, match=r"\(10\.0%\) cannot be read; at most 2\.0% may be lost .*record 9 at byte"):
+        list(perception_samples(path))
+    found = perception_samples(path, max_failed_share=0.2)
+    (lost,) = [item for item in found if isinstance(item, SampleFailure) and item.reason == "damaged_record"]
+    assert lost.key.timestamp_micros == index_records(write(tmp_path / "whole.tfrecord", frames))[9].offset
+
+
+def test_a_file_that_cannot_be_read_is_lost_alone(tmp_path):
+    whole = write(tmp_path / "b.tfrecord", [frame(index, "segment-b") for index in range(60)])
+    bad = tmp_path / "a.tfrecord"
+    bad.write_bytes(bytes(whole.stat().st_size // 10))
+    with pytest.raises(StageError, match=r"9\.\d%\) cannot be read"):
+        next(perception_samples(tmp_path, (1,)))
+    first, *others = perception_samples(tmp_path, (1,), max_failed_share=0.1)
+    assert (first.key.log, first.reason) == ("a", "damaged_record")
+    assert str(bad) in first.where
+    assert len(others) == 60
+    with pytest.raises(StageError, match=r"1 segments were not imported.* 1 are complete"):
+        import_waymo(tmp_path, tmp_path / "log", FRONT)
+    assert DriveLog(tmp_path / "log").missing_segments == ("a.tfrecord",)  # whose segment nobody can tell
+    bad.unlink()
+    import_waymo(tmp_path, tmp_path / "log", FRONT)
+    assert DriveLog(tmp_path / "log").missing_segments == ()
+
+
+def stripped(strip):
+    """Fifty frames, the last of which lacks something."""
+    frames = [frame(index) for index in range(50)]
+    strip(frames[-1])
+    return frames
+
+
+@pytest.mark.parametrize(
+    ("strip", "reason"),
+    [
+        (lambda message: message.images[0].pose.ClearField("transform"), "incomplete_record"),
+        (lambda message: message.context.camera_calibrations[0].ClearField("intrinsic"), "incomplete_record"),
+        (lambda message: message.camera_labels.add(), "incomplete_record"),
+        (lambda message: message.images[1].ClearField("image"), "missing_camera"),
+        (lambda message: message.ClearField("images"), "missing_camera"),
+    ],
+)
+def test_a_stripped_frame_is_counted_and_the_others_are_imported(tmp_path, strip, reason):
+    path = write(tmp_path / "a.tfrecord", stripped(strip))
+    summary = import_waymo(path, tmp_path / "log", ALL)
+    assert dict(summary.failures) == {reason: 1}
+    assert summary.frames + (reason == "incomplete_record") == 50
+
+
+def test_frames_without_calibrations_fail_and_do_not_break_what_reads_them(tmp_path):
+    frames = [frame(index) for index in range(50)]
+    for message in frames:
+        message.context.ClearField("camera_calibrations")
+    path = write(tmp_path / "a.tfrecord", frames)
+    with pytest.raises(
+        StageError, match=r"50 failed \({'missing_calibration': 50}\).* calibration of cameras \[1, 2, 3\]"
+    ):
+        import_waymo(path, tmp_path / "log", ALL)
+    reasons = [item.reason for item in perception_samples(path, (1,)) if isinstance(item, SampleFailure)]
+    assert reasons.count("missing_calibration") == len(reasons) - reasons.count("missing_past") == 12
+    import_waymo(write(tmp_path / "whole.tfrecord", [frame(index) for index in range(50)]), tmp_path / "whole", FRONT)
+    root = as_v2(DriveLog(tmp_path / "whole"), tmp_path / "v2")
+    (table,) = (root / "camera_calibration").glob("*.parquet")
+    pq.write_table(pq.read_table(table, filters=[(CAMERA, "=", 2)], partitioning=None), table)
+    found = list(samples_from_log(PerceptionFolder(root), (1,)))
+    assert sum(item.reason == "missing_calibration" for item in found) == 12
+    assert sum(isinstance(item, PlannerSample) for item in samples_from_log(PerceptionFolder(root), (2,))) == 12
+
+
+def test_calibrations_come_from_the_first_frame_that_has_them(tmp_path):
+    frames = [frame(index) for index in range(50)]
+    frames[0].context.ClearField("camera_calibrations")
+    import_waymo(write(tmp_path / "a.tfrecord", frames), tmp_path / "log", ALL)
+    assert DriveLog(tmp_path / "log").table("camera_calibration", "segment-a")[CAMERA].tolist() == [1, 2, 3]
+
+
+def test_a_log_is_extended_and_says_what_it_lacks(v1, tmp_path):
+    import_waymo(v1 / "segment-a*", tmp_path / "log", FRONT)
+    path = v1 / "segment-b.tfrecord"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-5])
+    with pytest.raises(StageError, match="cut off"):
+        import_waymo(v1, tmp_path / "log", FRONT)
+    assert DriveLog(tmp_path / "log").missing_segments == ("segment-b",)
+    import_waymo(v1 / "segment-a*", tmp_path / "log", FRONT)  # without it after all
+    assert DriveLog(tmp_path / "log").missing_segments == ()
+    path.write_bytes(whole)
+    import_waymo(v1, tmp_path / "log", ImportSettings(cameras=(2, 1)))
+    assert DriveLog(tmp_path / "log").segments == ("segment-a", "segment-b")
+
+
+def test_segments_are_taken_once_and_one_by_one(tmp_path):
+    damaged = frame(0, "segment-a")
+    damaged.images[0].pose.ClearField("transform")
+    write(tmp_path / "v1/both.tfrecord", [damaged, frame(1, "segment-b")])
+    with pytest.raises(StageError, match=r"1 segments were not imported: Of 1 frames of segment segment-a 1 failed"):
+        import_waymo(tmp_path / "v1", tmp_path / "log", ALL)
+    assert DriveLog(tmp_path / "log").segments == ("segment-b",)
+    write(tmp_path / "twice/a.tfrecord", [frame(0)])
+    write(tmp_path / "twice/b.tfrecord", [frame(1)])
+    with pytest.raises(StageError, match=r"segment-a is in a\.tfrecord and in b\.tfrecord; give it once"):
+        import_waymo(tmp_path / "twice", tmp_path / "one", ALL)
+
+
+def test_a_table_under_another_segments_name_is_refused(v1, tmp_path):
+    import_waymo(v1 / "segment-a*", tmp_path / "log", ALL)
+    root = as_v2(DriveLog(tmp_path / "log"), tmp_path / "v2")
+    for path in root.glob("*/*.parquet"):
+        path.rename(path.with_stem("renamed"))
+    with pytest.raises(StageError, match=r"renamed\.parquet holds rows of segment segment-a"):
+        import_waymo(root, tmp_path / "again", ALL)
+
+
+def test_cameras_by_name_of_a_real_table(shared_data):
+    (path,) = (shared_data / "waymo/v2_testdata/camera_hkp").glob("*.parquet")
+    names = pq.read_table(path)[CAMERA]
+    expected = {"FRONT": 1, "FRONT_LEFT": 2, "FRONT_RIGHT": 3, "SIDE_LEFT": 4, "SIDE_RIGHT": 5}
+    assert _camera_ids(names).to_pylist() == [expected[name] for name in names.to_pylist()]
+
+
+def test_a_real_record_of_another_kind_is_refused(shared_data, tmp_path):
+    with pytest.raises(UsageError, match="none begins with a Perception frame"):
+        import_waymo(shared_data / "waymo/motion_data_one_scenario.tfrecord", tmp_path / "log", ALL)
 
 
 def test_a_real_frame_stripped_of_its_pictures_fails(shared_data, tmp_path):
@@ -208,12 +334,14 @@ def test_a_real_frame_stripped_of_its_pictures_fails(shared_data, tmp_path):
 
 
 def test_frames_without_a_picture_or_a_pose_fail(v1, tmp_path):
-    with pytest.raises(StageError, match=r"4 failed \({'missing_camera': 4}\).* no picture of cameras \[5\]"):
+    with pytest.raises(StageError, match=r"4 failed \({'missing_camera': 4}\).* lacks a picture of cameras \[5\]"):
         import_waymo(v1, tmp_path / "log", ImportSettings(cameras=(1, 5)))
     import_waymo(v1, tmp_path / "whole", ALL)
     root = as_v2(DriveLog(tmp_path / "whole"), tmp_path / "v2")
     (root / "vehicle_pose/segment-a.parquet").unlink()
-    with pytest.raises(StageError, match=r"1 of 2 segments .* lacks vehicle_pose/segment-a.parquet.* 1 are complete"):
+    with pytest.raises(
+        StageError, match=r"1 segments were not imported.* lacks vehicle_pose/segment-a.parquet.* 1 are complete"
+    ):
         import_waymo(root, tmp_path / "partial", ALL)
     assert DriveLog(tmp_path / "partial").segments == ("segment-b",)
     (root / "vehicle_pose/segment-b.parquet").write_bytes(b"PAR1 not really")

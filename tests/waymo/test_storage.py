@@ -3,12 +3,15 @@
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
+from waymo_frames import frame, write
 
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.waymo import e2e_samples
 from phipd_sim2real.waymo.made_split import make_split
+from phipd_sim2real.waymo.splits import read_clusters
 from phipd_sim2real.waymo.storage import find_record_files
 
 pytest.importorskip("waymo_open_dataset.protos.end_to_end_driving_data_pb2", reason="needs Waymo's protos")
@@ -18,7 +21,7 @@ import sys
 import numpy as np
 from pathlib import Path
 from phipd_sim2real.errors import UsageError
-from phipd_sim2real.waymo import e2e_samples, open_e2e_index
+from phipd_sim2real.waymo import PlannerSample, e2e_samples, open_e2e_index, perception_samples
 
 folder = sys.argv[1]
 
@@ -30,12 +33,18 @@ def compare(samples, others):
             other.key, other.intent, other.rater_scores, other.cluster)
         assert one.images.keys() == other.images.keys() == {1, 2}
         assert all((one.images[camera] == other.images[camera]).all() for camera in one.images)
-        assert (one.past == other.past).all() and (one.future == other.future).all()
+        assert (one.past == other.past).all() and np.array_equal(one.future, other.future, equal_nan=True)
 
 compare(e2e_samples(folder, [1, 2]), e2e_samples(folder, [1, 2], backend="tensorflow"))
 cache = Path(folder) / "elsewhere"
 index = open_e2e_index(folder + "/val_*.tfrecord-*", cache, backend="tensorflow")
 compare(open_e2e_index(folder).samples([1, 2]), index.samples([1, 2]))
+drive = sys.argv[2]
+ours, theirs = (
+    [item for item in perception_samples(drive, [1, 2], backend=backend) if isinstance(item, PlannerSample)]
+    for backend in ("local", "tensorflow")
+)
+compare(ours, theirs)
 assert index.identity()
 path = sorted(Path(folder).glob("*-00001-of-*"))[0]
 data = bytearray(path.read_bytes())
@@ -52,7 +61,8 @@ except UsageError as error:
 @pytest.mark.skipif(find_spec("tensorflow") is None, reason="compares with TensorFlow's reader, which is not installed")
 def test_both_readers_give_the_same_samples(tmp_path):
     make_split(tmp_path, records=12, segments=3, shards=2, cameras=(1, 2, 3))
-    command = [sys.executable, "-c", BOTH_READERS, str(tmp_path)]
+    drive = write(tmp_path / "perception" / "drive.tfrecord", [frame(index, shade=index) for index in range(50)])
+    command = [sys.executable, "-c", BOTH_READERS, str(tmp_path), str(drive)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert result.stdout.strip() == "equal, and damage is named", result.stderr[-3000:]
 
@@ -62,6 +72,12 @@ def test_a_bucket_without_tensorflow_gives_one_sentence(monkeypatch, address):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     with pytest.raises(UsageError, match=r"needs TensorFlow, which is not installed; run `pip install"):
         e2e_samples(address)
+
+
+def test_a_list_in_a_bucket_without_tensorflow_gives_the_same_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(UsageError, match="needs TensorFlow, which is not installed"):
+        read_clusters(Path("gs://bucket/val_sequence_name_to_scenario_cluster.json"))
 
 
 def test_tensorflow_is_imported_only_where_it_is_wanted(tmp_path):
