@@ -133,12 +133,15 @@ class RunEvaluation:
                 trained.append(Arm(name, arm.description, planners, seeds))
         return trained
 
-    def _arms(self) -> list[Arm]:
+    def floors(self) -> list[Arm]:
+        """The planners that are not trained and see no picture."""
         from planner_eval.baselines import BASELINES
         from planner_eval.evaluate import Arm
 
-        floors = [Arm(name, "floor: sees no picture", (planner(),)) for name, planner in BASELINES.items()]
-        return floors + self.trained_arms(self._run.settings.arms)
+        return [Arm(name, "floor: sees no picture", (planner(),)) for name, planner in BASELINES.items()]
+
+    def _arms(self) -> list[Arm]:
+        return self.floors() + self.trained_arms(self._run.settings.arms)
 
 
 def _require_agreement(from_log: EvaluationResult, from_records: EvaluationResult) -> None:

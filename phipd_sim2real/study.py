@@ -17,20 +17,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phipd_sim2real.capture.settings import EMBEDDED, short_map_name
 from phipd_sim2real.drivelog import DriveLog
-from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import sha256_file, write_json
+from phipd_sim2real.held_out import HeldOut, perception_segments_at
 from phipd_sim2real.preparation import check_steps, prepare
 from phipd_sim2real.run import Run
 from phipd_sim2real.run_evaluation import RunEvaluation
 from phipd_sim2real.run_settings import EvaluationData
 from phipd_sim2real.study_settings import StudySettings
-from planner_eval.report.headline import SEEDS_FOR_A_CLAIM, few_seeds
 
 if TYPE_CHECKING:
     from planner_eval.closed_loop import ClosedLoopResult
-    from planner_eval.report.study_section import StudySection
     from planner_eval.result import EvaluationResult
     from planner_eval.study import Choice, Standing
 
@@ -43,32 +40,53 @@ class Study(Run):
     settings: StudySettings
 
     def prepare(self) -> dict[str, Any]:
-        """Makes what does not ship and cannot be given: pictures and models that arms are made with."""
+        """Makes what does not ship and cannot be given: pictures and models that arms are made with.
+
+        Raises:
+            UsageError: they are made of drives or maps that are tested or chosen on.
+        """
         check_steps(self.settings.prepare)
+        for held_out in (self._tested, self._chosen_on):
+            for step in self.settings.prepare:
+                held_out.require_apart_from_step(step.settings())
         prepare(self.settings.prepare, self.progress)
         return {"prepared": [str(step.out) for step in self.settings.prepare]}
 
     def log(self, name: str) -> DriveLog:
-        """A log by name; what is tested and driven on must be maps of its own.
+        """A log by name; what is tested, driven or chosen on must be drives and maps of its own.
 
         Raises:
-            UsageError: a log that is trained, fitted or chosen on shares a map with the test drives or the routes.
+            UsageError: a log that is trained, fitted or chosen on shares a drive or a map with the test drives or the
+                routes, or one that is trained or fitted on with the validation drives.
         """
         log = super().log(name)
-        if name != self.settings.evaluation.log and (shared := _maps(log) & self._held_out_maps):
-            raise UsageError(f"{log.root} and the test drives share {', '.join(sorted(shared))}; test on other maps.")
+        if name != self.settings.evaluation.log:
+            self._tested.require_apart(log)
+            if name != self.settings.validation:
+                self._chosen_on.require_apart(log)
         return log
 
     @cached_property
-    def _held_out_maps(self) -> set[str]:
-        """Maps of the test drives and of the routes driven in closed loop."""
-        settings, tested = self.settings, self.settings.evaluation.log
-        maps = set(settings.closed_loop.driving.maps) if settings.closed_loop is not None else set()
-        if tested in settings.capture:
-            maps |= set(settings.capture[tested].maps)
-        elif tested in settings.logs:
-            maps |= _maps(DriveLog(settings.logs[tested]))
-        return {short_map_name(name) for name in maps}
+    def _tested(self) -> HeldOut:
+        """The test drives, and the maps of the routes driven in closed loop."""
+        data, driven = self.settings.evaluation, self.settings.closed_loop
+        if data.records is not None:
+            drives = HeldOut("the test drives", segments=frozenset(self.records_index.segments))
+        elif data.perception is not None:
+            drives = HeldOut("the test drives", segments=perception_segments_at(data.perception))
+        else:
+            drives = self._held_out("the test drives", data.log)
+        return drives if driven is None else drives.with_maps(driven.driving.maps)
+
+    @cached_property
+    def _chosen_on(self) -> HeldOut:
+        return self._held_out("the validation drives", self.settings.validation)
+
+    def _held_out(self, what: str, name: str) -> HeldOut:
+        """A log that is captured, of which the maps are known before, or given."""
+        if name in self.settings.capture:
+            return HeldOut(what).with_maps(self.settings.capture[name].maps)
+        return HeldOut.of(what, DriveLog(self.settings.logs[name]))
 
     def check_everything(self) -> None:
         """As `check`; a study has the arms of its headline by its settings."""
@@ -120,14 +138,15 @@ class Study(Run):
         return standing(result, self.treated_arm(), self.settings.ceiling, self._named(self.settings.rivals))
 
     def drive(self) -> ClosedLoopResult | None:
-        """Puts planners at the wheel, on the same routes for every arm; None where the study leaves it out."""
+        """Puts planners and floors at the wheel, on the same routes; None where the study leaves it out."""
         if self.settings.closed_loop is None:
             return None
         from planner_eval.closed_loop import drive_closed_loop
 
         ends = (self.settings.evaluate.baseline, self.treated_arm(), self.settings.ceiling)
         names = [*ends, *self._named(self.settings.driven)]
-        arms = self._evaluation().trained_arms(names)
+        evaluation = self._evaluation()
+        arms = evaluation.floors() + evaluation.trained_arms(names)
         trainings = [(arm.name, seed) for arm in arms for seed in arm.seeds]
         identities = {f"{name}, seed {seed}": self.weights_sha256(name, seed) for name, seed in trainings}
         with self.timings.stage("drive in closed loop"):
@@ -188,6 +207,7 @@ class Study(Run):
         self, treated: str, evaluation: RunEvaluation, results: list[EvaluationResult], out: Path
     ) -> None:
         from phipd_sim2real.run_report import report_content
+        from phipd_sim2real.study_report import not_run, study_section
         from planner_eval.report import write_report
 
         source, enhanced = self.log(self.settings.arms[treated].log), self.pictures(treated)
@@ -195,8 +215,8 @@ class Study(Run):
         told = replace(
             content,
             title=f"Study {self.settings.name}: how much better does a planner drive when its simulation was enhanced?",
-            study=self._section(),
-            not_run=_not_run(self.settings),
+            study=study_section(self),
+            not_run=not_run(self),
         )
         write_report(results[0], told, evaluation.frames, out, others=results[1:])
 
@@ -205,51 +225,11 @@ class Study(Run):
         paths = [self.folder / CHOICES, *(self.folder / "closed_loop").glob("*.json")]
         return evaluation.score_hashes() | {path.name: sha256_file(path) for path in sorted(paths)}
 
-    def _section(self) -> StudySection:
-        from phipd_sim2real.diffusion.gated import gate_counts
-        from phipd_sim2real.study_measures import MEASURED
-        from planner_eval.report.study_section import StudySection
-
-        gated = [name for name, arm in self.settings.arms.items() if arm.gate is not None]
-        validation = self.log(self.settings.validation)
-        return StudySection(
-            choices=list(self.choose().values()),
-            standing=self.standing(),
-            validation=f"the {len(validation.segments)} drives of {self.settings.validation} "
-            f"({', '.join(sorted(_maps(validation)))})",
-            measures=self.picture_measures(),
-            measured=MEASURED,
-            samples={name: self._trained_on(name) for name in self.settings.arms},
-            gate={name: gate_counts(self.pictures(name)) for name in gated},
-            closed_loop=self.drive(),
-        )
-
-    def _trained_on(self, arm: str) -> int:
-        """Frames that the planners of an arm were trained on."""
-        from planner_eval.train import MARKER
-
-        return json.loads((self.train(arm, self.settings.seeds[0]) / MARKER).read_text())["samples"]
+    def _evaluation(self) -> RunEvaluation:
+        """The test drives, which nobody looks at before the choices are made."""
+        self.choose()
+        return super()._evaluation()
 
     def _validation(self) -> RunEvaluation:
         data = EvaluationData(log=self.settings.validation, check_records=False)
         return RunEvaluation(self, data, self.folder / "validation", lambda arm: self.settings.choice_seeds)
-
-
-def _not_run(settings: StudySettings) -> list[str]:
-    """What a reader might expect and the study did not do."""
-    sentences = []
-    if len(settings.seeds) < SEEDS_FOR_A_CLAIM:
-        sentences.append(few_seeds(len(settings.seeds)))
-    if settings.closed_loop is None:
-        sentences.append("Planners were scored in open loop only.")
-    elif settings.closed_loop.driving.cars == 0:
-        sentences.append("The routes driven in closed loop had no other traffic.")
-    if settings.evaluation.log in settings.capture and settings.capture[settings.evaluation.log].endpoint == EMBEDDED:
-        sentences.append("No real Waymo drive, no rated trajectory and no CARLA server took part.")
-    return sentences
-
-
-def _maps(log: DriveLog) -> set[str]:
-    """Maps that a log says it was captured on."""
-    captured = log.provenance.lineage[-1]
-    return {short_map_name(name) for name in captured.config.get("maps", ())}

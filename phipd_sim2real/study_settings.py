@@ -85,10 +85,13 @@ class StudySettings(RunSettings):
     def _tests_on_other_maps(self) -> Self:
         """Maps of captured logs; `Study.log` compares those of logs that are given as folders."""
         tested = self.evaluation.log if self.evaluation is not None else None
-        for name in {self.validation, self.unlabelled, *(arm.log for arm in self.arms.values())} - {tested, None}:
-            shared = self._maps(name) & self._maps(tested)
-            if shared:
-                raise ValueError(f"{', '.join(sorted(shared))} is driven in {name} and in {tested}; test on other maps")
+        learnt = {self.unlabelled, *(arm.log for arm in self.arms.values())}
+        for name in sorted({self.validation, *learnt} - {tested}):
+            for other in (tested, self.validation) if name in learnt else (tested,):
+                if shared := self._maps(name) & self._maps(other):
+                    raise ValueError(
+                        f"{', '.join(sorted(shared))} is driven in {name} and in {other}; test and choose on other maps"
+                    )
             if self.closed_loop is not None and (shared := self._maps(name) & set(self.closed_loop.driving.maps)):
                 raise ValueError(f"closed_loop drives on {', '.join(sorted(shared))}, as {name} does; take other maps")
         return self

@@ -64,6 +64,9 @@ def load_checkpoint(
         index, field = name.split(".", 1)
         state.setdefault(int(index), {})[field] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    for parameter, moments in optimizer.state.items():  # a fused step wants them laid out as the parameter
+        for name in ("exp_avg", "exp_avg_sq"):
+            moments[name] = torch.empty_like(parameter).copy_(moments[name])
     losses[:] = tensors["losses"].numpy()
     return int(metadata["step"])
 

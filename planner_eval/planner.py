@@ -117,7 +117,7 @@ class CameraPlanner(nn.Module):
         Raises:
             ValueError: a sample lacks a camera that the planner needs.
         """
-        return self.plan_arrays(as_arrays(samples, self.settings))
+        return self.plan_arrays(as_arrays(samples, self.settings, self.cameras))
 
     @torch.no_grad()
     def plan_arrays(self, arrays: SampleArrays) -> Plans:
@@ -168,10 +168,17 @@ def residual_spread(past: np.ndarray, future: np.ndarray, valid: np.ndarray) -> 
 
 
 def _backbone(settings: PlannerSettings) -> nn.Module:
+    """The backbone; learnt positions stay as they are, since nothing resizes them to the picture deterministically
+    backwards on a GPU, and the tokens know their rays."""
     if settings.backbone_weights is not None:
-        return AutoBackbone.from_pretrained(settings.backbone_weights)
-    arguments = {key: value for key, value in settings.backbone.items() if key != "model_type"}
-    return AutoBackbone.from_config(AutoConfig.for_model(settings.backbone["model_type"], **arguments))
+        backbone = AutoBackbone.from_pretrained(settings.backbone_weights)
+    else:
+        arguments = {key: value for key, value in settings.backbone.items() if key != "model_type"}
+        backbone = AutoBackbone.from_config(AutoConfig.for_model(settings.backbone["model_type"], **arguments))
+    for name, parameter in backbone.named_parameters():
+        if name.endswith("position_embeddings"):
+            parameter.requires_grad_(False)
+    return backbone
 
 
 def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

@@ -69,13 +69,20 @@ PICTURE_MIRROR = np.array([[-1, 0, 1], [0, 1, 0], [0, 0, 1]], dtype=np.float32)
 VEHICLE_MIRROR = np.diag(np.array([1, -1, 1, 1], dtype=np.float32))
 
 
-def as_arrays(samples: Iterable[PlannerSample], settings: PlannerSettings) -> SampleArrays:
+def as_arrays(
+    samples: Iterable[PlannerSample], settings: PlannerSettings, cameras: Sequence[int] | None = None
+) -> SampleArrays:
     """Gathers samples; their full-size pictures are let go one by one.
+
+    Args:
+        samples: at least one.
+        settings: size and rows of the seen pictures.
+        cameras: ids to gather; None takes those of the settings. A planner that sees nothing needs none.
 
     Raises:
         ValueError: a sample lacks a camera that the planner needs, or there is no sample.
     """
-    rows = [_row(sample, settings) for sample in samples]
+    rows = [_row(sample, settings, settings.cameras if cameras is None else cameras) for sample in samples]
     if not rows:
         raise ValueError("There are no samples to gather; give at least one.")
     return SampleArrays(*(np.stack(column) for column in zip(*rows, strict=True)))
@@ -100,16 +107,16 @@ def seen_projection(calibration: Calibration, crop: tuple[float, float]) -> NDAr
     return (pixels @ np.linalg.inv(calibration.extrinsic)[:3]).astype(np.float32)
 
 
-def _row(sample: PlannerSample, settings: PlannerSettings) -> tuple[np.ndarray, ...]:
-    missing = [camera for camera in settings.cameras if camera not in sample.images]
+def _row(sample: PlannerSample, settings: PlannerSettings, cameras: Sequence[int]) -> tuple[np.ndarray, ...]:
+    missing = [camera for camera in cameras if camera not in sample.images]
     if missing:
         raise ValueError(f"Sample {sample.key} has no picture of camera {missing}; it has {list(sample.images)}.")
-    images = [_seen(sample.images[camera], settings) for camera in settings.cameras]
-    projections = [seen_projection(sample.calibrations[camera], settings.crop) for camera in settings.cameras]
+    images = [_seen(sample.images[camera], settings) for camera in cameras]
+    projections = [seen_projection(sample.calibrations[camera], settings.crop) for camera in cameras]
     future = np.where(sample.future_valid[:, None], sample.future, 0.0)
     return (
-        np.stack(images),
-        np.stack(projections),
+        np.array(images, np.uint8).reshape(-1, 3, settings.image_height, settings.image_width),
+        np.array(projections, np.float32).reshape(-1, 3, 4),
         sample.past.astype(np.float32),
         np.int64(sample.intent),
         future.astype(np.float32),

@@ -6,16 +6,20 @@ from dataclasses import replace
 
 import pytest
 from tiny_run import ROOT
-from tiny_study import tiny_study
+from tiny_study import MAPS, tiny_study
 
 from phipd_sim2real import files
 from phipd_sim2real.drivelog import DriveLog, column
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import sha256_file
+from phipd_sim2real.preparation import Step
 from phipd_sim2real.quality.reference import Reference
+from phipd_sim2real.run_settings import EvaluationData
 from phipd_sim2real.settings import load_settings
 from phipd_sim2real.study import CHOICES, Study
+from phipd_sim2real.study_report import not_run, study_section
 from phipd_sim2real.study_settings import StudySettings
+from planner_eval.baselines import BASELINES
 from planner_eval.report.study_section import study_context
 
 
@@ -135,7 +139,12 @@ def test_the_report_says_where_the_treated_arm_stands(finished):
     assert set(study["standing"]["rivals"]) == set(settings.rivals)
     assert {"way", "relative", "to_ceiling"} <= set(study["standing"])
     assert sum(study["gate"]["gated"].values()) == study["training_samples"]["source"]
-    assert [arm["name"] for arm in study["closed_loop"]["arms"]] == ["source", study["choices"][0]["arm"], "target"]
+    driven = [arm["name"] for arm in study["closed_loop"]["arms"]]
+    assert driven == [*BASELINES, "ego-only", "source", study["choices"][0]["arm"], "target"]
+    told = " ".join(report["not_run"])
+    assert "Trained with fewer than 3 seeds" not in told  # all of them are
+    assert "Training was repeated with 2 seed(s)" in told
+    assert f"gated ({study['training_samples']['gated']} frames)" in told
     measured = study["picture_measures"]
     assert measured["phi-pd-0.3"]["lane_edge_recall"]["n"] + measured["phi-pd-0.3"]["flow_epe"]["n"] > 0
     page = (folder / "report/report.html").read_text()
@@ -146,10 +155,31 @@ def test_the_report_says_where_the_treated_arm_stands(finished):
     assert str(folder) not in page + json.dumps(report)
 
 
+def test_arms_with_fewer_seeds_are_told(finished, monkeypatch):
+    settings, folder, *_ = finished
+    monkeypatch.chdir(ROOT)
+    study = Study(settings.model_copy(update={"seeds": (0, 1, 2)}), folder, quiet)
+    chosen = study.treated_arm()
+    losers = [name for name in settings.choices["phi-pd"] if name != chosen]
+    (told,) = [sentence for sentence in not_run(study) if "fewer than 3 seeds" in sentence]
+    assert told.endswith(f"{', '.join(losers)}.")
+
+
+def test_the_test_drives_are_scored_after_the_choice_in_whatever_order_it_is_asked(finished, monkeypatch, tmp_path):
+    settings, folder, *_ = finished
+    monkeypatch.chdir(ROOT)
+    shutil.copytree(folder, tmp_path / "run", ignore=shutil.ignore_patterns("evaluation", "report", CHOICES))
+    study = Study(settings, tmp_path / "run", quiet)
+    study.evaluate()
+    assert (tmp_path / "run" / CHOICES).is_file()
+    study.report()
+    assert (tmp_path / "run/report/report.json").read_bytes() == (folder / "report/report.json").read_bytes()
+
+
 def test_a_choice_of_one_arm_is_not_told_as_a_choice(finished):
     settings, folder, *_ = finished
     study = Study(settings, folder, quiet)
-    section, result = study._section(), study._evaluation().results()[0]
+    section, result = study_section(study), study._evaluation().results()[0]
     choice, colours = section.choices[0], dict.fromkeys(settings.arms, "#000000")
     alone = replace(choice, scores={choice.arm: choice.scores[choice.arm]})
     assert [rows["family"] for rows in study_context(section, result, colours)["choices"]] == ["phi-pd"]
@@ -207,6 +237,40 @@ def test_the_target_look_is_gathered_once_and_only_where_an_arm_is_not_measured(
     assert len(read) == 1
 
 
+def test_drives_are_held_out_by_name_where_they_have_no_maps(finished, monkeypatch, tmp_path):
+    """One folder of recorded drives under three names."""
+    settings, folder, *_ = finished
+    monkeypatch.chdir(ROOT)
+    recorded = shutil.copytree(folder / "logs/target", tmp_path / "recorded")
+    provenance = json.loads((recorded / "provenance.json").read_text())
+    del provenance["config"]["maps"]
+    (recorded / "provenance.json").write_text(json.dumps(provenance))
+    captures = {name: capture for name, capture in settings.capture.items() if name in ("source", "validation")}
+    logs = {"target": recorded, "oracle": recorded, "unlabelled": folder / "logs/unlabelled"}
+    study = Study(settings.model_copy(update={"capture": captures, "logs": logs}), tmp_path / "run", quiet)
+    assert study.log("unlabelled").segments
+    with pytest.raises(UsageError, match=r"recorded and the test drives share .*; test and choose on other drives"):
+        study.log("oracle")
+    perception = settings.model_copy(update={"evaluation": EvaluationData(perception=str(recorded)), "logs": logs})
+    with pytest.raises(UsageError, match="and the test drives share"):
+        Study(perception.model_copy(update={"capture": captures}), tmp_path / "other", quiet).log("oracle")
+
+
+@pytest.mark.parametrize("held_out", ["target", "validation"])
+def test_nothing_is_fitted_on_drives_that_are_held_out(finished, monkeypatch, tmp_path, held_out):
+    settings, folder, *_ = finished
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "fit.yaml").write_text(f"data: {folder / 'logs' / held_out}")
+    (tmp_path / "capture.yaml").write_text(
+        f"name: more\ncapture: {{more: {{name: more, maps: [{MAPS[held_out]}], segments: 1, seconds: 5}}}}"
+    )
+    for kind in ("fit", "capture"):
+        step = Step.model_validate({kind: tmp_path / f"{kind}.yaml", "out": tmp_path / "made"})
+        with pytest.raises(UsageError, match=f"share {MAPS[held_out]}; test and choose on other maps"):
+            Study(settings.model_copy(update={"prepare": (step,)}), tmp_path / "run", quiet).prepare()
+    assert not (tmp_path / "made").exists()
+
+
 def test_a_log_given_as_a_folder_may_not_share_a_map_with_the_test_drives(finished, monkeypatch, tmp_path):
     settings, folder, _, _ = finished
     monkeypatch.chdir(ROOT)
@@ -239,10 +303,11 @@ def test_a_study_that_cannot_work_is_refused(tmp_path, changes, match):
         tiny_study(tmp_path, **changes)
 
 
-def test_test_maps_are_no_training_maps(tmp_path):
+@pytest.mark.parametrize(("town", "other"), [("Meadow01", "target"), ("Valley01", "validation")])
+def test_maps_that_are_held_out_are_no_training_maps(tmp_path, town, other):
     captures = {name: capture.model_dump() for name, capture in tiny_study(tmp_path).capture.items()}
-    captures["source"]["maps"] = ["Meadow01"]
-    with pytest.raises(ValueError, match="Meadow01 is driven in source and in target"):
+    captures["source"]["maps"] = [town]
+    with pytest.raises(ValueError, match=f"{town} is driven in source and in {other}"):
         tiny_study(tmp_path, capture=captures)
 
 

@@ -66,6 +66,7 @@ validation: validation
 evaluation: {log: target}
 closed_loop:
   driving: {maps: [Meadow01], routes: 1, length_m: 20, seconds: 4, look: target}
+driven: [ego-only]
 measured_frames: 10
 seeds: [0, 1]
 train:

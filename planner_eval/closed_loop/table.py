@@ -5,7 +5,14 @@ from __future__ import annotations
 from planner_eval.bootstrap import Interval
 from planner_eval.closed_loop.result import ClosedLoopResult, DrivenArm
 
-SHOWN = ("drive_success_rate", "route_completion", "drive_collision_rate", "off_road_rate", "oncoming_rate")
+SHOWN = (
+    "drive_success_rate",
+    "route_completion",
+    "drive_collision_rate",
+    "red_light_rate",
+    "off_road_rate",
+    "oncoming_rate",
+)
 
 
 def closed_loop_table(result: ClosedLoopResult) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from planner_eval.bootstrap import Interval
@@ -90,6 +91,20 @@ def seeds_text(arm: ArmResult) -> str:
 def few_seeds(count: int) -> str:
     """What a report says of fewer seeds than a claim needs."""
     return f"Training was repeated with {count} seed(s); {SEEDS_FOR_A_CLAIM} would show its spread."
+
+
+def fewer_seeds(arms: Sequence[str], of_others: int) -> str:
+    """What a report says of arms that were not trained as often as the others."""
+    return (
+        f"Trained with fewer than {SEEDS_FOR_A_CLAIM} seeds, where others have {of_others}, and compared with care: "
+        f"{', '.join(arms)}."
+    )
+
+
+def fewer_frames(frames_of: Mapping[str, int]) -> str:
+    """What a report says of gated arms, which see fewer frames in as many steps."""
+    counts = ", ".join(f"{arm} ({count} frames)" for arm, count in frames_of.items())
+    return f"What a gate leaves out was not replaced, and no arm without a gate had as few frames: {counts}."
 
 
 def _caveat(after: ArmResult, before: ArmResult) -> str:

@@ -106,6 +106,7 @@ def _choice_rows(choice: Choice, result: EvaluationResult) -> dict[str, Any]:
             "chosen": arm == choice.arm,
             "validation": words.interval_text(scores["success_rate"], "success_rate"),
             "test": words.interval_text(result.arm(arm).scores["success_rate"], "success_rate"),
+            "seeds": len(result.arm(arm).seeds),
         }
         for arm, scores in choice.scores.items()
     ]

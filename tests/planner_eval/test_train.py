@@ -1,5 +1,6 @@
 """Training: learns to see, resumes to the same bytes, refuses another run's folder."""
 
+import copy
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -7,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 from synthetic import TINY
+from torch import nn
 
 from phipd_sim2real.errors import UsageError
+from planner_eval.checkpoint import load_checkpoint, save_checkpoint
 from planner_eval.config import AugmentSettings, PlannerSettings
 from planner_eval.planner import CameraPlanner
 from planner_eval.plans import TIMES_S
@@ -118,6 +121,31 @@ def test_other_backbones_are_a_setting(dusk_samples):
     for backbone in (convnext, dinov2 | {"image_size": 32, "patch_size": 8, "out_features": ["stage1", "stage2"]}):
         planner = CameraPlanner(PlannerSettings(image_width=64, image_height=32, backbone=backbone, width=16))
         assert planner.plan(dusk_samples[:1]).trajectories.shape[2:] == (20, 2)
+        arrays = as_arrays(dusk_samples[:2], planner.settings)
+        inputs = map(torch.from_numpy, (arrays.images, arrays.projection, arrays.past, arrays.intent))
+        layers, logits = planner.train()(*inputs, torch.ones(2, dtype=torch.bool))
+        (layers[-1].square().mean() + logits.square().mean()).backward()
+        moved = {name for name, parameter in planner.backbone.named_parameters() if parameter.grad is not None}
+        still = {name for name, parameter in planner.backbone.named_parameters() if not parameter.requires_grad}
+        assert still == {name for name, _ in planner.backbone.named_parameters() if "position_embeddings" in name}
+        assert moved
+        assert not moved & still
+
+
+def test_a_restored_optimizer_is_laid_out_as_its_parameters(tmp_path, dusk_samples):
+    """Fused steps on a GPU refuse moments of other strides, and a file knows none."""
+    layer = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(layer.parameters())
+    layer(torch.rand(1, 3, 8, 8)).sum().backward()
+    optimizer.step()
+    before = {name: value.clone() for name, value in optimizer.state[layer.weight].items()}
+    average = copy.deepcopy(layer)
+    save_checkpoint(tmp_path / "c.safetensors", layer, average, optimizer, np.zeros(2), 1, "hash")
+    again = torch.optim.AdamW(layer.parameters())
+    load_checkpoint(tmp_path / "c.safetensors", layer, average, again, np.zeros(2), "hash")
+    for name in ("exp_avg", "exp_avg_sq"):
+        assert again.state[layer.weight][name].stride() == layer.weight.stride()
+        torch.testing.assert_close(again.state[layer.weight][name], before[name], rtol=0, atol=0)
 
 
 def test_what_is_no_planner_is_refused(tmp_path):
@@ -132,3 +160,5 @@ def test_blind_floor_sees_no_picture(dusk_samples):
     other = replace(arrays, images=255 - arrays.images)
     np.testing.assert_array_equal(planner.plan_arrays(arrays).trajectories, planner.plan_arrays(other).trajectories)
     assert planner.cameras == ()
+    blind = [replace(sample, images={}, calibrations={}) for sample in dusk_samples[:2]]
+    np.testing.assert_array_equal(planner.plan(blind).trajectories, planner.plan_arrays(arrays).trajectories)
