@@ -2,9 +2,13 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
+import yaml
 from synthetic import DAY, TINY, write_log
+from tiny_run import ROOT
 from waymo_frames import frame, write
 
 from phipd_sim2real.drivelog import DriveLog
@@ -130,6 +134,29 @@ def test_a_submission_has_one_plan_for_every_listed_frame(run, tmp_path):
     assert written["frames"] == len(read.plans) == len(listed) == 5
     assert {name.rsplit("-", 1)[0] for name in read.plans} == set(listed)
     assert read.settings.method_name == "test"
+
+
+def test_the_command_writes_a_submission(run, tmp_path):
+    config, archive = tmp_path / "run.yaml", tmp_path / "plans.tar.gz"
+    config.write_text(yaml.safe_dump(run.settings.model_dump(mode="json")))
+    run.submit(tmp_path / "before.tar.gz")
+    command = [sys.executable, "-m", "phipd_sim2real", "evaluate", "--config", config, "--out", run.folder]
+    result = subprocess.run(
+        [*command, "--submission", archive], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert f"5 plans lie in {archive}" in result.stdout
+    assert archive.read_bytes() == (tmp_path / "before.tar.gz").read_bytes()
+
+
+def test_an_absent_shard_is_told_before_a_training(run, tmp_path):
+    frames = tmp_path / "frames.json"
+    frames.write_text(json.dumps({f"{0:032x}": 17}))
+    asked = run.settings.submission.model_copy(update={"frames": frames})
+    other = Run(run.settings.model_copy(update={"submission": asked}), tmp_path / "run", quiet)
+    with pytest.raises(UsageError, match="1 of 1 frames are in none of the 2 files"):
+        other.submit(tmp_path / "submission.tar.gz")
+    assert not (tmp_path / "run" / "planners").exists()
 
 
 def test_a_run_without_a_submission_section_says_so(run, tmp_path):
