@@ -82,9 +82,7 @@ class PerceptionSegment:
         is unknown and no trajectory is rated. Boxes of others are left out; the imported log has them.
         """
         yield from work_ahead(lambda index: self._sample(index, cameras), range(0, len(self), stride))
-        for place in self.damage:
-            key = SampleKey(log_name(self.file.name), self.name, place.offset)
-            yield SampleFailure(key, "damaged_record", place.problem)
+        yield from (_lost(self.file, self.name, place) for place in self.damage)
 
     def _sample(self, index: int, cameras: Sequence[int] | None) -> PlannerSample | SampleFailure:
         times_s = (self.timestamps_micros - self.timestamps_micros[0]) * 1e-6
@@ -161,24 +159,31 @@ def _samples(
 ) -> Iterator[PlannerSample | SampleFailure]:
     total, lost = sum(file.size for file in files), 0
     for file in files:
-        problems, unreadable, segments = [], list[SampleFailure](), list[PerceptionSegment]()
-        try:
-            segments = scan_file(file)
-        except UsageError as error:
-            lost += file.size
-            problems = [str(error)]
-            unreadable = [SampleFailure(SampleKey(log_name(file.name), "", 0), "damaged_record", str(error))]
-        for place in (place for segment in segments for place in segment.damage):
-            lost += place.lost_bytes
-            problems.append(place.problem)
+        segments, damage = _scanned(file)
+        lost += sum(place.lost_bytes for place in damage)
         if lost > max_failed_share * total:
             raise StageError(
                 f"{lost} of {total} bytes of the records ({lost / total:.1%}) cannot be read; at most "
-                f"{max_failed_share:.1%} may be lost (max_failed_share). " + " ".join(problems)
+                f"{max_failed_share:.1%} may be lost (max_failed_share). " + " ".join(place.problem for place in damage)
             )
-        yield from unreadable
         for segment in segments:
             yield from segment.samples(cameras, stride)
+        if not segments:
+            yield from (_lost(file, "", place) for place in damage)
+
+
+def _scanned(file: RecordFile) -> tuple[list[PerceptionSegment], list[Damage]]:
+    """The segments of a file and its damage; of a file that cannot be read all is damaged."""
+    try:
+        segments = scan_file(file)
+    except UsageError as error:
+        return [], [Damage(file.name, 0, file.size, str(error), ends_file=True)]
+    return segments, [place for segment in segments for place in segment.damage]
+
+
+def _lost(file: RecordFile, segment: str, place: Damage) -> SampleFailure:
+    """A damaged place, whose records have no time any more: the byte stands for it."""
+    return SampleFailure(SampleKey(log_name(file.name), segment, place.offset), "damaged_record", place.problem)
 
 
 def scan_file(file: RecordFile) -> list[PerceptionSegment]:
