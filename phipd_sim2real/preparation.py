@@ -8,6 +8,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from phipd_sim2real.capture.settings import CaptureSettings
 from phipd_sim2real.diffusion.fit_settings import FitSettings
 from phipd_sim2real.progress import ProgressCallback
 from phipd_sim2real.run_settings import RunSettings
@@ -31,6 +32,17 @@ class Step(Settings):
         if (self.capture is None) == (self.fit is None):
             raise ValueError(f"the step that makes {self.out} needs one configuration, capture or fit")
         return self
+
+    def captures(self) -> dict[Path, CaptureSettings]:
+        """Folder of each log that the step captures -> how; empty where it fits a model.
+
+        Raises:
+            UsageError: as `settings`.
+        """
+        settings = self.settings()
+        if isinstance(settings, FitSettings):
+            return {}
+        return {self.out / "logs" / name: capture for name, capture in settings.capture.items()}
 
     def settings(self) -> RunSettings | FitSettings:
         """Reads the configuration.

@@ -48,7 +48,7 @@ class Study(Run):
         check_steps(self.settings.prepare)
         for held_out in (self._tested, self._chosen_on):
             for step in self.settings.prepare:
-                held_out.require_apart_from_step(step.settings())
+                held_out.require_apart_from_step(step)
         prepare(self.settings.prepare, self.progress)
         return {"prepared": [str(step.out) for step in self.settings.prepare]}
 
@@ -86,7 +86,7 @@ class Study(Run):
         """A log that is captured, of which the maps are known before, or given."""
         if name in self.settings.capture:
             return HeldOut(what).with_maps(self.settings.capture[name].maps)
-        return HeldOut.of(what, DriveLog(self.settings.logs[name]))
+        return HeldOut.of(what, self.settings.logs[name], self.settings.prepare)
 
     def check_everything(self) -> None:
         """As `check`; a study has the arms of its headline by its settings."""
@@ -227,6 +227,7 @@ class Study(Run):
 
     def _evaluation(self) -> RunEvaluation:
         """The test drives, which nobody looks at before the choices are made."""
+        self.check()
         self.choose()
         return super()._evaluation()
 

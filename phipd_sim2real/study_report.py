@@ -24,8 +24,8 @@ def study_section(study: Study) -> StudySection:
     return StudySection(
         choices=list(study.choose().values()),
         standing=study.standing(),
-        validation=f"the {len(validation.segments)} drives of {study.settings.validation} "
-        f"({', '.join(sorted(maps_of(validation)))})",
+        validation=f"the {len(validation.segments)} drives of {study.settings.validation}"
+        + (f" ({', '.join(maps)})" if (maps := sorted(maps_of(validation))) else ""),
         measures=study.picture_measures(),
         measured=MEASURED,
         samples={name: _trained_on(study, name) for name in arms},
@@ -41,8 +41,10 @@ def not_run(study: Study) -> list[str]:
         sentences.append(few_seeds(len(settings.seeds)))
     elif few := [name for name in settings.arms if len(study.seeds_of(name)) < SEEDS_FOR_A_CLAIM]:
         sentences.append(fewer_seeds(few, len(settings.seeds)))
-    if gated := _gated(study):
-        sentences.append(fewer_frames({name: _trained_on(study, name) for name in gated}))
+    frames = {name: _trained_on(study, name) for name in settings.arms}
+    least = min(count for name, count in frames.items() if name not in _gated(study))
+    if fewer := {name: frames[name] for name in _gated(study) if frames[name] < least}:
+        sentences.append(fewer_frames(fewer))
     if settings.closed_loop is None:
         sentences.append("Planners were scored in open loop only.")
     elif settings.closed_loop.driving.cars == 0:

@@ -39,7 +39,7 @@ class StudySettings(RunSettings):
     """Arms, or choices, that the treated arm is set against."""
 
     closed_loop: ClosedLoopSettings | None = None
-    """How the baseline, the treated arm, the ceiling and `driven` are put at the wheel; None leaves it out."""
+    """How floors, baseline, treated arm, ceiling and `driven` are put at the wheel; None leaves it out."""
 
     driven: tuple[str, ...] = ()
     """Further arms, or choices, that drive in closed loop."""

@@ -32,6 +32,8 @@ def samples_from_log(
 ) -> Iterator[PlannerSample | SampleFailure]:
     """Yields every frame of a log that has pictures, segment by segment in time order; threads decode ahead.
 
+    Of Waymo's own tables every frame: one without pictures is a failure there, since each was recorded with some.
+
     Args:
         log: the drive log, or a split of Waymo Perception v2 in place.
         cameras: camera ids to decode; a frame without all of them is a failure.
@@ -40,7 +42,7 @@ def samples_from_log(
         stride: every how many frames of a segment.
 
     Raises:
-        UsageError: the log has no complete segment.
+        UsageError: the log has no complete segment, or one without a pose.
     """
     if not log.segments:
         raise UsageError(f"{log.root} has no complete segment; run `phipd capture` on it to the end.")
@@ -53,7 +55,12 @@ def samples_from_log(
 
 def count_frames(log: DriveLog | PerceptionFolder) -> int:
     """Number of frames with pictures, for progress."""
-    return sum(log.table("camera_image", segment, columns=())[TIMESTAMP].nunique() for segment in log.segments)
+    return sum(len(_frame_times(log, segment)) for segment in log.segments)
+
+
+def _frame_times(log: DriveLog | PerceptionFolder, segment: str) -> list[int]:
+    tables = ("camera_image",) if isinstance(log, DriveLog) else ("camera_image", "vehicle_pose")
+    return sorted({int(time) for table in tables for time in log.table(table, segment, columns=())[TIMESTAMP]})
 
 
 class _Segment:
@@ -67,7 +74,10 @@ class _Segment:
         self._intents = _frame_values(log, segment, "ego_intent", "intent")
         self._times_of_day = _frame_values(log, segment, "stats", "time_of_day")
         poses = log.table("vehicle_pose", segment)
+        if poses.empty:
+            raise UsageError(f"Segment {segment} of {log.root} has no pose; copy it again, or give a log without it.")
         self._micros = poses[TIMESTAMP].to_numpy()
+        self._times = frozenset(self._micros.tolist())
         transforms = np.stack(poses[column("vehicle_pose", "world_from_vehicle.transform")]).astype(np.float64)
         self._poses = transforms.reshape(-1, 4, 4)
         self._tracks = road_user_tracks(log, segment, self._micros * 1e-6, self._poses) if road_users else None
@@ -75,12 +85,14 @@ class _Segment:
         self._rows_at = dict(iter(self._images.groupby(TIMESTAMP)))
 
     def keys(self, stride: int) -> Iterator[SampleKey]:
-        """Every `stride`-th frame that has a picture of any camera."""
-        timestamps = self._log.table("camera_image", self._name, columns=())[TIMESTAMP].unique()
-        return (SampleKey(self._log.root.name, self._name, int(timestamp)) for timestamp in timestamps[::stride])
+        """Every `stride`-th frame."""
+        times = _frame_times(self._log, self._name)[::stride]
+        return (SampleKey(self._log.root.name, self._name, timestamp) for timestamp in times)
 
     def sample(self, key: SampleKey) -> PlannerSample | SampleFailure:
         """The sample of a frame, or why there is none."""
+        if key.timestamp_micros not in self._times:
+            return SampleFailure(key, "missing_pose")
         begin = self._micros[0]  # Waymo's clock begins in 1970: motion is taken from the drive's begin
         try:
             states = ego_states((self._micros - begin) * 1e-6, self._poses, (key.timestamp_micros - begin) * 1e-6)

@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 from tiny_run import ROOT
 from tiny_study import MAPS, tiny_study
+from waymo_frames import frame, write
 
 from phipd_sim2real import files
 from phipd_sim2real.drivelog import DriveLog, column
 from phipd_sim2real.errors import UsageError
 from phipd_sim2real.files import sha256_file
+from phipd_sim2real.held_out import perception_segments_at
 from phipd_sim2real.preparation import Step
 from phipd_sim2real.quality.reference import Reference
 from phipd_sim2real.run_settings import EvaluationData
@@ -254,6 +256,41 @@ def test_drives_are_held_out_by_name_where_they_have_no_maps(finished, monkeypat
     perception = settings.model_copy(update={"evaluation": EvaluationData(perception=str(recorded)), "logs": logs})
     with pytest.raises(UsageError, match="and the test drives share"):
         Study(perception.model_copy(update={"capture": captures}), tmp_path / "other", quiet).log("oracle")
+
+
+def test_drives_are_held_out_by_every_name_in_a_file(tmp_path):
+    bare = frame(0, "segment-a")
+    bare.ClearField("pose")
+    frames = [bare, frame(1, "segment-a"), frame(2, "segment-b")]
+    write(tmp_path / "a.tfrecord", frames)
+    write(tmp_path / "c.tfrecord", [frame(0, "segment-c")])
+    assert perception_segments_at(str(tmp_path)) == {"segment-a", "segment-b", "segment-c"}
+
+
+def test_held_out_drives_may_be_captured_by_a_step(finished, monkeypatch, tmp_path):
+    settings, *_ = finished
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "capture.yaml").write_text(
+        "name: more\ncapture: {validation: {name: more, maps: [Valley01], segments: 1, seconds: 5}}"
+    )
+    step = Step(capture=tmp_path / "capture.yaml", out=tmp_path / "made")
+    captures = {name: capture for name, capture in settings.capture.items() if name != "validation"}
+    logs = {"validation": tmp_path / "made/logs/validation"}
+    changes = {"capture": captures, "logs": logs, "prepare": (step,)}
+    study = Study(settings.model_copy(update=changes), tmp_path / "run", quiet)
+    for held_out in (study._tested, study._chosen_on):
+        held_out.require_apart_from_step(step)
+    assert study._chosen_on.maps == {"Valley01"}
+
+
+def test_an_unknown_model_is_told_before_anything_is_captured(finished, monkeypatch, tmp_path):
+    settings, *_ = finished
+    monkeypatch.chdir(ROOT)
+    enhance = settings.arms["sdedit"].enhance.model_copy(update={"model": "no-such-model"})
+    arms = settings.arms | {"sdedit": settings.arms["sdedit"].model_copy(update={"enhance": enhance})}
+    with pytest.raises(UsageError, match="no-such-model"):
+        Study(settings.model_copy(update={"arms": arms}), tmp_path / "run", quiet).evaluate()
+    assert not (tmp_path / "run/logs").exists()
 
 
 @pytest.mark.parametrize("held_out", ["target", "validation"])

@@ -14,6 +14,7 @@ from phipd_sim2real.drivelog.provenance import (
     Provenance,
     collect_versions,
     current_commit,
+    read_provenance,
     update_provenance,
     write_provenance,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "encode_depth",
     "encode_jpeg",
     "encode_labels",
+    "read_provenance",
     "update_provenance",
     "write_provenance",
 ]

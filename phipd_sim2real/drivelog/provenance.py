@@ -66,7 +66,7 @@ class Provenance(Settings):
 
 
 def write_provenance(root: Path, provenance: Provenance) -> None:
-    """Writes `provenance.json`, once: a log keeps the provenance that it was begun with.
+    """Writes `provenance.json`, once: a log keeps what it was begun with, but for what `update_provenance` changes.
 
     Raises:
         UsageError: the folder holds a log made with other settings.

@@ -18,6 +18,7 @@ from phipd_sim2real.drivelog import (
     collect_versions,
     completed_segments,
     current_commit,
+    read_provenance,
     update_provenance,
     write_provenance,
 )
@@ -36,7 +37,8 @@ class ImportSettings(Settings):
     """Waymo's ids, such as [1, 2, 3]; None takes all."""
 
     max_failed_share: float = Field(default=0.02, ge=0, lt=1)
-    """Share of a segment's frames that may be damaged or lack a picture; a segment with more is not imported."""
+    """Share of a segment's frames that may be damaged, or lack picture, pose or calibration; a segment with more is
+    not imported."""
 
     @field_validator("cameras")
     @classmethod
@@ -45,7 +47,7 @@ class ImportSettings(Settings):
 
     def content_hash(self) -> str:
         """Hash of what decides on a segment's content; the share decides only whether there is one."""
-        return settings_hash(self.model_copy(update={"max_failed_share": 0.0}))
+        return settings_hash(ImportSettings(cameras=self.cameras))
 
 
 @dataclass
@@ -59,6 +61,7 @@ class ImportSummary:
         frames, pictures: in the segments made now.
         failures: reason -> frames of those segments that failed, within the share that is borne.
         refused: sentences on segments that were not imported.
+        dropped: segments that an earlier call was to import and did not, and that this one was not given.
     """
 
     log: str
@@ -69,6 +72,7 @@ class ImportSummary:
     pictures: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     refused: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
 
     def sentence(self) -> str:
         """For people."""
@@ -76,7 +80,8 @@ class ImportSummary:
             f"{self.log}: {self.imported} segments imported from {self.source} ({self.frames} frames, {self.pictures} "
             f"pictures), {self.kept} were complete already."
         )
-        return f"{text} Failed frames: {dict(self.failures)}." if self.failures else text
+        text += f" Failed frames: {dict(self.failures)}." if self.failures else ""
+        return text + (f" Not asked for any more, and not in it: {', '.join(self.dropped)}." if self.dropped else "")
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -107,6 +112,7 @@ def import_waymo(
     complete = completed_segments(out, config_hash)
     planned = {unit.name: {unit.segment or unit.name} for unit in units}
     write_provenance(out, _provenance(config, config_hash))
+    before = set(read_provenance(out).planned_segments)
     update_provenance(out, config=config, planned_segments=_sorted(complete, planned))
     summary, places = ImportSummary(str(out), kind), dict[str, str]()
     for number, unit in enumerate(units):
@@ -121,7 +127,9 @@ def import_waymo(
                 _import_segment(segment, out, config_hash, settings, summary)
         if progress is not None:
             progress(f"import {kind}", number + 1, len(units))
-    update_provenance(out, planned_segments=_sorted(complete, planned))
+    now = _sorted(complete, planned)
+    summary.dropped = sorted(before - set(now))
+    update_provenance(out, planned_segments=now)
     if summary.refused:
         raise StageError(
             f"{len(summary.refused)} segments were not imported: {' '.join(summary.refused)} "

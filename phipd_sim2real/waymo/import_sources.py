@@ -92,14 +92,15 @@ def _v1_rows(
     if cut_off := [place for place in segment.damage if place.ends_file]:
         raise UsageError(f"{cut_off[0].problem} The rest of the drive is lost with it; copy the file again.")
     failures.extend(FrameFailure(DAMAGED, place.problem) for place in segment.damage)
-    calibrated = False
+    calibrated: set[int] = set()
     for rows in work_ahead(partial(_v1_frame_rows, segment, cameras), range(len(segment)), threads=2):
         if isinstance(rows, FrameFailure):
             failures.append(rows)
             continue
         calibrations, contents = rows
-        yield from contents if calibrated else [*calibrations, *contents]
-        calibrated = calibrated or bool(calibrations)
+        yield from ((component, row) for component, row in calibrations if row[CAMERA] not in calibrated)
+        calibrated |= {row[CAMERA] for _, row in calibrations}
+        yield from contents
 
 
 def _v1_frame_rows(

@@ -72,8 +72,8 @@ class SampleFailure:
 
     Attributes:
         key: its log, segment and timestamp.
-        reason: "decode_error", "missing_camera", "missing_calibration", "missing_past", "incomplete_record" or
-            "damaged_record".
+        reason: "decode_error", "missing_camera", "missing_calibration", "missing_pose", "missing_past",
+            "incomplete_record" or "damaged_record".
         where: file, record and byte, where the frame came from a record.
     """
 

@@ -85,13 +85,13 @@ def read_submission_frames(path: Path | str) -> tuple[str, ...]:
 
 
 def _read_mapping(path: Path | str) -> dict[str, Any]:
-    text = read_text(path)
-    if text is None:
-        raise UsageError(f"There is no file {path}; it comes with the end-to-end dataset, beside its records.")
     try:
-        values = json.loads(text)
+        text = read_text(path)
+        values = json.loads(text) if text is not None else None
     except ValueError as error:
         raise UsageError(f"{path} is not valid JSON: {error}") from error
+    if text is None:
+        raise UsageError(f"There is no file {path}; it comes with the end-to-end dataset, beside its records.")
     if not isinstance(values, dict):
         raise UsageError(f"{path} holds a {type(values).__name__}; it must map sequences to values.")
     return values

@@ -343,6 +343,9 @@ def test_lists_of_another_form_are_refused(tmp_path):
         path.write_text(text)
         with pytest.raises(UsageError, match=sentence):
             read_clusters(path)
+    path.write_bytes(b"\x1f\x8b\x08\x00")
+    with pytest.raises(UsageError, match="not valid JSON"):
+        read_clusters(path)
     path.write_text('{"a": "soon"}')
     with pytest.raises(UsageError, match="that of 'a' is none"):
         read_submission_frames(path)

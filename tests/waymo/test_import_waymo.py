@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -272,9 +273,28 @@ def test_frames_without_calibrations_fail_and_do_not_break_what_reads_them(tmp_p
     assert sum(isinstance(item, PlannerSample) for item in samples_from_log(PerceptionFolder(root), (2,))) == 12
 
 
-def test_calibrations_come_from_the_first_frame_that_has_them(tmp_path):
+def test_frames_of_a_v2_split_that_lack_something_are_failures(tmp_path):
+    import_waymo(write(tmp_path / "a.tfrecord", [frame(index) for index in range(60)]), tmp_path / "log", FRONT)
+    root = as_v2(DriveLog(tmp_path / "log"), tmp_path / "v2")
+    for component, gone in (("vehicle_pose", [40, 45]), ("camera_image", [41, 42])):
+        (path,) = (root / component).glob("*.parquet")
+        times = [BEGIN_MICROS + index * 100_000 for index in gone]
+        pq.write_table(pq.read_table(path, filters=[(TIMESTAMP, "not in", times)], partitioning=None), path)
+    reasons = Counter(
+        item.reason if isinstance(item, SampleFailure) else "" for item in samples_from_log(PerceptionFolder(root))
+    )
+    assert reasons == {"": 18, "missing_past": 38, "missing_pose": 2, "missing_camera": 2}
+    pq.write_table(pq.read_table(root / "vehicle_pose/segment-a.parquet")[:0], root / "vehicle_pose/segment-a.parquet")
+    with pytest.raises(UsageError, match=r"segment-a of .* has no pose"):
+        list(samples_from_log(PerceptionFolder(root)))
+
+
+@pytest.mark.parametrize("absent", [(1, 2, 3), (2, 3)])
+def test_calibrations_come_from_the_first_frame_that_has_them(tmp_path, absent):
     frames = [frame(index) for index in range(50)]
+    kept = [proto for proto in frame(0).context.camera_calibrations if proto.name not in absent]
     frames[0].context.ClearField("camera_calibrations")
+    frames[0].context.camera_calibrations.extend(kept)
     import_waymo(write(tmp_path / "a.tfrecord", frames), tmp_path / "log", ALL)
     assert DriveLog(tmp_path / "log").table("camera_calibration", "segment-a")[CAMERA].tolist() == [1, 2, 3]
 
@@ -287,7 +307,8 @@ def test_a_log_is_extended_and_says_what_it_lacks(v1, tmp_path):
     with pytest.raises(StageError, match="cut off"):
         import_waymo(v1, tmp_path / "log", FRONT)
     assert DriveLog(tmp_path / "log").missing_segments == ("segment-b",)
-    import_waymo(v1 / "segment-a*", tmp_path / "log", FRONT)  # without it after all
+    summary = import_waymo(v1 / "segment-a*", tmp_path / "log", FRONT)  # without it after all
+    assert summary.sentence().endswith("Not asked for any more, and not in it: segment-b.")
     assert DriveLog(tmp_path / "log").missing_segments == ()
     path.write_bytes(whole)
     import_waymo(v1, tmp_path / "log", ImportSettings(cameras=(2, 1)))
