@@ -2,7 +2,11 @@
 
 import cv2
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from phipd_sim2real.drivelog import CAMERA, column
+from phipd_sim2real.waymo.camera_model import CAMERA_NAMES
 from phipd_sim2real.waymo.protos import dataset_protos
 from phipd_sim2real.waymo.tfrecord import write_records
 
@@ -50,3 +54,19 @@ def write(path, frames):
     """A v1 TFRecord file of Frame messages."""
     write_records(path, (message.SerializeToString() for message in frames))
     return path
+
+
+def as_v2(log, root, older=False):
+    """A log's tables as they are downloaded, without our markers; `older` with the columns of older releases."""
+    for path in log.root.glob("*/*.parquet"):
+        table = pq.read_table(path)
+        if older and path.parent.name == "vehicle_pose":
+            name = column("vehicle_pose", "world_from_vehicle.transform")
+            index = table.column_names.index(name)
+            table = table.set_column(index, name, table[name].cast(pa.list_(pa.float32(), 16)))
+        if older and CAMERA in table.column_names:
+            names = pa.array([CAMERA_NAMES[camera] for camera in table[CAMERA].to_pylist()], pa.string())
+            table = table.set_column(table.column_names.index(CAMERA), CAMERA, names)
+        (root / path.parent.name).mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, root / path.parent.name / path.name)
+    return root
