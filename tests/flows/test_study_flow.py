@@ -21,7 +21,7 @@ ARMS = {
 def test_the_flow_makes_the_report_of_a_study(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     choices = {"phi-pd": ["phi-pd-0.1"]}
-    settings = tiny_study(tmp_path, arms=ARMS, choices=choices, rivals=["reinhard"], closed_loop=None)
+    settings = tiny_study(tmp_path, arms=ARMS, choices=choices, rivals=["reinhard"], closed_loop=None, driven=())
     config = tmp_path / "study.yaml"
     config.write_text(yaml.safe_dump(settings.model_dump(mode="json", exclude_defaults=True)))
     page = study(config, tmp_path / "run")
