@@ -227,9 +227,9 @@ class Study(Run):
 
     def _evaluation(self) -> RunEvaluation:
         """The test drives, which nobody looks at before the choices are made."""
-        self.check()
+        evaluation = super()._evaluation()
         self.choose()
-        return super()._evaluation()
+        return evaluation
 
     def _validation(self) -> RunEvaluation:
         data = EvaluationData(log=self.settings.validation, check_records=False)

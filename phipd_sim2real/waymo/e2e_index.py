@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from phipd_sim2real.errors import StageError, UsageError
+from phipd_sim2real.errors import UsageError
 from phipd_sim2real.progress import ProgressCallback
 from phipd_sim2real.waymo.ahead import THREADS, work_ahead
 from phipd_sim2real.waymo.e2e import read_sample
@@ -24,14 +24,21 @@ from phipd_sim2real.waymo.protos import e2e_protos, log_name, parse
 from phipd_sim2real.waymo.sample import PlannerSample, SampleError, SampleFailure, SampleKey
 from phipd_sim2real.waymo.shard_index import index_shard
 from phipd_sim2real.waymo.splits import CLUSTER_FILE, missing_shards, read_clusters
-from phipd_sim2real.waymo.storage import Backend, Damage, RecordFile, find_record_files, read_text
+from phipd_sim2real.waymo.storage import (
+    MAX_FAILED_SHARE,
+    Backend,
+    Damage,
+    RecordFile,
+    find_record_files,
+    read_text,
+    require_few_lost,
+)
 from phipd_sim2real.waymo.tfrecord import RecordError, RecordSpan, read_record_at
 
 if TYPE_CHECKING:
     import pandas as pd
 
 INDEX_FOLDER = ".phipd-index"
-MAX_FAILED_SHARE = 0.02
 SHARDS_AT_ONCE = 4
 
 
@@ -171,20 +178,6 @@ class E2EIndex:
         files = sorted((file.name, file.size, file.mtime_ns) for file in self.files)
         return hashlib.sha256(json.dumps([files, self.clusters], sort_keys=True).encode()).hexdigest()
 
-    def require_few_damaged(self, max_failed_share: float) -> None:
-        """Refuses shards of which too much is damaged.
-
-        Raises:
-            StageError: the lost bytes are more than that share of all; every place is named.
-        """
-        total, lost = sum(file.size for file in self.files), sum(place.lost_bytes for place in self.damage)
-        if lost > max_failed_share * total:
-            raise StageError(
-                f"{lost} of {total} bytes of the records ({lost / total:.1%}) cannot be read, in {len(self.damage)} "
-                f"places; at most {max_failed_share:.1%} may be lost (max_failed_share). "
-                + " ".join(place.problem for place in self.damage)
-            )
-
     def _chosen(self, rated_only: bool, segments: Collection[str] | None, names: Collection[str] | None) -> list[int]:
         chosen = self.table["rated"] if rated_only else self.table["rated"] | True
         if segments is not None:
@@ -239,7 +232,7 @@ def open_e2e_index(
     )
     _require_once(table, files)
     index = E2EIndex(files, table, tuple(damage), _clusters(files[0], clusters))
-    index.require_few_damaged(max_failed_share)
+    require_few_lost(damage, files, max_failed_share)
     return index
 
 

@@ -9,18 +9,25 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from phipd_sim2real.errors import StageError, UsageError
+from phipd_sim2real.errors import UsageError
 from phipd_sim2real.geometry import ego_states
 from phipd_sim2real.waymo.ahead import work_ahead
 from phipd_sim2real.waymo.perception import PerceptionFrame, read_frame
 from phipd_sim2real.waymo.protos import dataset_protos, log_name, parse, require_calibrated
 from phipd_sim2real.waymo.sample import PlannerSample, SampleError, SampleFailure, SampleKey, single_precision
 from phipd_sim2real.waymo.skim import FRAME_SKIPPED, skim
-from phipd_sim2real.waymo.storage import Backend, Damage, RecordFile, find_record_files, spans_until_damage
+from phipd_sim2real.waymo.storage import (
+    MAX_FAILED_SHARE,
+    Backend,
+    Damage,
+    RecordFile,
+    find_record_files,
+    require_few_lost,
+    spans_until_damage,
+)
 from phipd_sim2real.waymo.tfrecord import RecordError, RecordSpan, read_record_at
 
 UNKNOWN_INTENT = 0
-MAX_FAILED_SHARE = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,15 +164,11 @@ def perception_samples(
 def _samples(
     files: Sequence[RecordFile], cameras: Sequence[int] | None, stride: int, max_failed_share: float
 ) -> Iterator[PlannerSample | SampleFailure]:
-    total, lost = sum(file.size for file in files), 0
+    so_far: list[Damage] = []
     for file in files:
         segments, damage = _scanned(file)
-        lost += sum(place.lost_bytes for place in damage)
-        if lost > max_failed_share * total:
-            raise StageError(
-                f"{lost} of {total} bytes of the records ({lost / total:.1%}) cannot be read; at most "
-                f"{max_failed_share:.1%} may be lost (max_failed_share). " + " ".join(place.problem for place in damage)
-            )
+        so_far.extend(damage)
+        require_few_lost(so_far, files, max_failed_share)
         for segment in segments:
             yield from segment.samples(cameras, stride)
         if not segments:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO, Literal
 
-from phipd_sim2real.errors import UsageError
+from phipd_sim2real.errors import StageError, UsageError
 from phipd_sim2real.waymo.tfrecord import RecordError, RecordSpan, read_records, walk_headers
 
 Backend = Literal["local", "tensorflow"]
 """What reads the files: our own reader, or TensorFlow (tf.data and tf.io.gfile)."""
 
 READ_AHEAD_RECORDS = 4
+MAX_FAILED_SHARE = 0.02
+"""Share of the records' bytes that may be lost to damage, where nothing else is said."""
+
 NOT_RECORDS = (".json", ".parquet")
 """What lies beside records and has names like theirs: the lists of a split, and indices."""
 
@@ -95,6 +98,21 @@ class Damage:
     lost_bytes: int
     problem: str
     ends_file: bool = False
+
+
+def require_few_lost(damage: Sequence[Damage], files: Sequence[RecordFile], max_failed_share: float) -> None:
+    """Refuses files of which too much is damaged.
+
+    Raises:
+        StageError: the lost bytes are more than that share of all; every place is named.
+    """
+    total, lost = sum(file.size for file in files), sum(place.lost_bytes for place in damage)
+    if lost > max_failed_share * total:
+        raise StageError(
+            f"{lost} of {total} bytes of the records ({lost / total:.1%}) cannot be read, in {len(damage)} "
+            f"places; at most {max_failed_share:.1%} may be lost (max_failed_share). "
+            + " ".join(place.problem for place in damage)
+        )
 
 
 def spans_until_damage(stream: BinaryIO, file: RecordFile, damage: list[Damage]) -> Iterator[RecordSpan]:

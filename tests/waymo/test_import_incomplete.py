@@ -44,7 +44,9 @@ def test_a_file_that_is_cut_off_is_not_imported_in_part(tmp_path):
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(StageError, match=r"record 9 at byte .* cut off.* rest of the drive is lost"):
         import_waymo(path, tmp_path / "log", ImportSettings(max_failed_share=0.2))
-    with pytest.raises(StageError, match=r"\(10\.0%\) cannot be read; at most 2\.0% may be lost .*record 9 at byte"):
+    with pytest.raises(
+        StageError, match=r"\(10\.0%\) cannot be read, in 1 places; at most 2\.0% may be lost .*record 9 at byte"
+    ):
         list(perception_samples(path))
     found = perception_samples(path, max_failed_share=0.2)
     (lost,) = [item for item in found if isinstance(item, SampleFailure) and item.reason == "damaged_record"]
